@@ -1,0 +1,268 @@
+"""The text encoders, the query check and the table of wordings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+
+from textsep_lab import embeddings, paths, wordings
+from textsep_lab.embeddings import MiniLMEncoder, MSClapEncoder, clean_query, load_encoder
+
+TEXTS = ["dog", "dog barking", "rain", "a freight train rumbles past far behind the old station"]
+FLOAT_REFERENCE = [0.00383, 0.00263, 0.05869, 0.06874, 0.01667, -0.00067, 0.05945, -0.08738]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder()
+
+
+@pytest.fixture
+def folder_copy(tmp_path):
+    return shutil.copytree(paths.checkpoints_dir() / "text-encoder", tmp_path / "text-encoder")
+
+
+def test_shape_type_and_unit_length(encoder):
+    found = encoder.embed_text(TEXTS)
+    assert found.shape == (4, encoder.dim) == (4, 384)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    assert encoder.embed_text([]).shape == (0, 384)
+
+
+def test_alone_in_a_batch_and_from_a_fresh_encoder_are_equal(encoder):
+    batch = encoder.embed_text(TEXTS)
+    fresh = MiniLMEncoder()
+    alone = np.concatenate([fresh.embed_text([text]) for text in reversed(TEXTS)])[::-1]
+    np.testing.assert_array_equal(batch, alone)
+
+
+def test_padding_is_masked_inside_the_graph(encoder):
+    tokens = encoder._tokenizer.encode("dog barking")
+    padded = {
+        "input_ids": np.array([tokens.ids + [0] * 9]),
+        "attention_mask": np.array([tokens.attention_mask + [0] * 9]),
+    }
+    found = encoder._session.run(["embedding"], padded)[0]
+    np.testing.assert_allclose(found, encoder.embed_text(["dog barking"]), atol=1e-5)
+
+
+def test_a_known_vector_does_not_drift(encoder):
+    """First numbers of the unquantised network, made with transformers 5.23."""
+    reference = np.array(FLOAT_REFERENCE, dtype=np.float32)
+    np.testing.assert_allclose(encoder.embed_text(["dog barking"])[0, :8], reference, atol=5e-3)
+
+
+def test_cache_returns_copies():
+    encoder = MiniLMEncoder()
+    first = encoder.embed_text(["dog", "dog", " dog "])
+    assert encoder._embed_cached.cache_info().misses == 1
+    kept = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(encoder.embed_text(["dog"]), kept[:1])
+
+
+def test_meaning_is_in_the_angles(encoder):
+    dog, bark, rain, _ = encoder.embed_text(TEXTS)
+    assert bark @ dog > bark @ rain + 0.2
+
+
+def test_load_encoder_is_cached_and_names_the_choices(encoder):
+    assert load_encoder("minilm-l6-int8") is load_encoder() is encoder
+    assert encoder.name == "minilm-l6-int8"
+    assert isinstance(encoder, embeddings.TextEncoder)
+    with pytest.raises(ValueError, match=r"'clap'.*minilm-l6-int8 or msclap-2023"):
+        load_encoder("clap")
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("dog barking", "dog barking"),
+        ("  dog\t\n barking ", "dog barking"),
+        ("\u00a0dog\u3000barking", "dog barking"),
+        ("chien qui aboie", "chien qui aboie"),
+        ("犬の鳴き声", "犬の鳴き声"),
+        ("\U0001f415", "\U0001f415"),
+        ("\U0001f469\u200d\U0001f3a4", "\U0001f469\u200d\U0001f3a4"),
+        ("808", "808"),
+        ("dog\ud800", "dog"),
+        ("x" * 200 + "  ", "x" * 200),
+    ],
+)
+def test_clean_query_accepts(encoder, text, cleaned):
+    assert clean_query(text) == cleaned
+    assert np.isfinite(encoder.embed_text([text])).all()
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\t", "?!...", "---", "\u200b", "\ud800"])
+def test_clean_query_refuses_what_names_no_sound(text):
+    with pytest.raises(ValueError, match=r"^The query is empty: describe the sound"):
+        clean_query(text)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"dog", ["dog"], float("nan")])
+def test_clean_query_refuses_what_is_no_text(text):
+    with pytest.raises(ValueError, match="must be a string, not "):
+        clean_query(text)
+
+
+def test_clean_query_says_length_and_limit():
+    with pytest.raises(ValueError, match=r"has 201 characters; the limit is 200"):
+        clean_query("x" * 201)
+
+
+def test_a_bare_string_is_not_a_list(encoder):
+    with pytest.raises(ValueError, match="takes a list"):
+        encoder.embed_text("dog")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_damaged_file_is_named(folder_copy, name):
+    data = bytearray((folder_copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder_copy / name).write_bytes(data)
+    with pytest.raises(ValueError, match=rf"{name}' is damaged: restore it\.$"):
+        MiniLMEncoder(folder_copy)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\ufffd", json.dumps({"name": "x"})])
+def test_damaged_card_is_named(folder_copy, content):
+    (folder_copy / "encoder.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"encoder\.json' is damaged"):
+        MiniLMEncoder(folder_copy)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "encoder.json"])
+def test_missing_file_is_named(folder_copy, name):
+    (folder_copy / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{name}' is missing: restore it\.$"):
+        MiniLMEncoder(folder_copy)
+
+
+def test_missing_msclap_gives_the_install_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "msclap", None)
+    with pytest.raises(ImportError, match=r"needs msclap: pip install 'textsep-lab\[msclap\]'\.$"):
+        load_encoder("msclap-2023")
+
+
+def test_msclap_whose_torchaudio_does_not_load(monkeypatch):
+    class Broken(types.ModuleType):
+        def __getattr__(self, name):
+            raise OSError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setitem(sys.modules, "msclap", Broken("msclap"))
+    with pytest.raises(ImportError, match="torchaudio that matches torch"):
+        MSClapEncoder()
+
+
+class FakeClap:
+    """Stands in for msclap.CLAP 1.3.4: same arguments, tensors of any length."""
+
+    def __init__(self, model_fp=None, version="2023", use_cuda=False):
+        self.arguments = (model_fp, version, use_cuda)
+
+    def get_text_embeddings(self, class_labels):
+        generator = torch.Generator().manual_seed(len(class_labels))
+        return 7 * torch.randn(len(class_labels), 1024, generator=generator).requires_grad_()
+
+
+def test_msclap_encoder_normalises_and_says_what_it_fetches(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, "msclap", types.SimpleNamespace(CLAP=FakeClap))
+    encoder = MSClapEncoder()
+    assert "several hundred MB" in capsys.readouterr().err
+    assert encoder._clap.arguments == (None, "2023", False)
+    found = encoder.embed_text(TEXTS)
+    assert (found.shape, found.dtype) == ((4, 1024), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+    assert encoder.embed_text([]).shape == (0, 1024)
+    with pytest.raises(ValueError, match="query is empty"):
+        encoder.embed_text(["!"])
+    own = tmp_path / "CLAP_weights_2023.pth"
+    with pytest.raises(FileNotFoundError, match="do not exist"):
+        MSClapEncoder(own)
+    own.touch()
+    assert MSClapEncoder(own)._clap.arguments[0] == str(own)
+    assert capsys.readouterr().err == ""
+
+
+def test_wordings_are_complete_and_unique():
+    table = wordings.load()
+    assert list(table.columns) == ["label", "wording", "split"]
+    assert table["label"].nunique() == 58
+    counts = table.groupby(["label", "split"]).size().unstack()
+    assert (counts["train"] == 14).all()
+    assert (counts["heldout"] == 5).all()
+    assert table["wording"].str.lower().is_unique
+    assert (table["wording"].map(clean_query) == table["wording"]).all()
+    for label, part in table.groupby("label"):
+        assert part["wording"].iloc[0] == label.replace("_", " ")
+
+
+def test_load_hands_out_copies():
+    table = wordings.load()
+    table["wording"] = "spoilt"
+    assert wordings.for_label("dog")[0] == "dog"
+
+
+def test_for_label():
+    assert len(wordings.for_label("sea_waves")) == 14
+    assert len(wordings.for_label("sea_waves", "heldout")) == 5
+    assert wordings.for_label("steam_hammer", "heldout") == ["steam hammer"]
+    with pytest.raises(ValueError, match="train or heldout"):
+        wordings.for_label("dog", "test")
+
+
+def test_heldout_wordings_are_understood(encoder):
+    """Measured: 55.5 and 67.6 % top 1, 78.6 and 87.9 % top 5, of 58 classes."""
+    table = wordings.nearest_class_accuracy(encoder, "heldout").set_index("protocol")
+    assert table.loc["bare", "top1"] > 0.54
+    assert table.loc["bare", "top5"] > 0.77
+    assert table.loc["prototype", "top1"] > 0.66
+    assert table.loc["prototype", "top5"] > 0.86
+    assert (table["top1_low"] < table["top1"]).all()
+    assert (table["top5"] < table["top5_high"]).all()
+
+
+class LookupEncoder:
+    """Knows which label each wording belongs to; rotates the answer by `shift` labels."""
+
+    name, dim = "lookup", 58
+
+    def __init__(self, shift):
+        table = wordings.load()
+        codes = {label: i for i, label in enumerate(table["label"].unique())}
+        moved = table["split"].eq("heldout") * shift
+        self.rows = dict(zip(table["wording"], table["label"].map(codes) + moved, strict=True))
+
+    def embed_text(self, texts):
+        return np.eye(58, dtype=np.float32)[[self.rows[text] % 58 for text in texts]]
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0, 1.0), (1, 0.0)])
+def test_accuracy_of_a_perfect_and_a_wrong_encoder(shift, expected):
+    table = wordings.nearest_class_accuracy(LookupEncoder(shift), "heldout")
+    assert (table["top1"] == expected).all()
+
+
+def test_bad_split_protocol_and_interval_are_refused(encoder):
+    with pytest.raises(ValueError, match="There is no split"):
+        wordings.nearest_class_accuracy(encoder, "test")
+    with pytest.raises(ValueError, match="There is no protocol"):
+        wordings.class_anchors(encoder, "mean")
+    with pytest.raises(ValueError, match="needs 0 <= hits <= n"):
+        wordings.wilson_interval(3, 2)
+    assert wordings.wilson_interval(0, 10)[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_main_prints_the_table(capsys):
+    wordings.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert lines[-1].startswith("heldout  prototype")

@@ -1,0 +1,202 @@
+"""Samples and seconds: audio files, resampling and the checks a waveform has to pass.
+
+Waveforms are float32 ``[channels, samples]`` with full scale at ±1. Taught in notebook 01.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from textsep_lab.paths import atomic_write
+
+#: WAV sample formats that hold every float32 value we produce without rounding or clipping.
+FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
+_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
+
+
+@dataclass(frozen=True)
+class AudioFormat:
+    """How a file stores its samples: libsndfile's names, for example ``WAV`` and ``PCM_16``."""
+
+    container: str
+    subtype: str
+
+
+def load(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read an audio file of any format libsndfile knows, at its own rate.
+
+    Args:
+        path: WAV, FLAC, OGG, MP3, AIFF, … with any number of channels.
+
+    Returns:
+        float32 waveform ``[channels, samples]``, full scale ±1, and the sample rate in Hz.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a folder, not audio, cut off, no samples, or NaN or infinite samples.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> _ = save(f"{folder}/tone.wav", np.zeros((2, 800), np.float32), 8000)
+        >>> waveform, sample_rate = load(f"{folder}/tone.wav")
+        >>> waveform.shape, waveform.dtype.name, sample_rate
+        ((2, 800), 'float32', 8000)
+    """
+    path = Path(path)
+    _check_readable(path)
+    try:
+        with sf.SoundFile(path) as file:
+            samples = file.read(dtype="float32", always_2d=True)
+            expected, sample_rate = file.frames, file.samplerate
+    except (sf.LibsndfileError, RuntimeError) as error:
+        raise ValueError(
+            f"'{path}' cannot be read as audio: give a WAV, FLAC, OGG or MP3 file."
+        ) from error
+    if len(samples) < expected or _wav_is_cut_off(path):
+        raise ValueError(f"'{path}' is cut off: its header promises more samples than it holds.")
+    return check_waveform(samples.T, f"'{path}'"), sample_rate
+
+
+def _check_readable(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"'{path}' is a folder: give an audio file.")
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file '{path}'.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"'{path}' is an empty file: give an audio file.")
+
+
+def _wav_is_cut_off(path: Path) -> bool:
+    """libsndfile silently shortens a cut WAV file; the RIFF header tells the intended size."""
+    with path.open("rb") as file:
+        header = file.read(12)
+    if len(header) < 12 or header[:4] != b"RIFF" or header[8:12] != b"WAVE":
+        return False
+    promised = int.from_bytes(header[4:8], "little")
+    # Recorders that stream leave 0 or the largest number here; those files are whole.
+    return promised not in (0, 0xFFFFFFFF) and promised + 8 > path.stat().st_size + 1
+
+
+def check_waveform(waveform: np.ndarray, name: str = "The waveform") -> np.ndarray:
+    """Return `waveform` as contiguous float32 ``[channels, samples]``, or say what is wrong.
+
+    Raises:
+        ValueError: not one- or two-dimensional, no samples, or NaN or infinite samples.
+
+    Example:
+        >>> check_waveform(np.zeros(4)).shape
+        (1, 4)
+    """
+    waveform = np.atleast_2d(np.asarray(waveform))
+    if waveform.ndim != 2:
+        raise ValueError(f"{name} has {waveform.ndim} dimensions: give [channels, samples].")
+    if waveform.size == 0:
+        raise ValueError(f"{name} holds no samples.")
+    if waveform.shape[0] > waveform.shape[1] and waveform.shape[0] > 64:
+        raise ValueError(
+            f"{name} has shape {waveform.shape}: give [channels, samples], channels first."
+        )
+    if not np.isfinite(waveform).all():
+        raise ValueError(f"{name} holds NaN or infinite samples: repair it first.")
+    return np.ascontiguousarray(waveform, dtype=np.float32)
+
+
+def file_format(path: str | Path) -> AudioFormat:
+    """Return how `path` stores its samples, to write results the same way."""
+    info = sf.info(str(path))
+    return AudioFormat(info.format, info.subtype)
+
+
+def save(
+    path: str | Path,
+    waveform: np.ndarray,
+    sample_rate: int,
+    subtype: str | None = None,
+    overwrite: bool = True,
+) -> Path:
+    """Write a waveform as WAV, FLAC or OGG, whole or not at all.
+
+    Args:
+        path: the ending decides the format.
+        waveform: float32 ``[channels, samples]``, full scale ±1.
+        sample_rate: in Hz.
+        subtype: libsndfile's sample format (``PCM_16``, ``FLOAT``, …); one the format cannot
+            hold, or None, becomes the format's own default (WAV: ``FLOAT``).
+        overwrite: False refuses to replace a file.
+
+    Raises:
+        FileExistsError: the file is there and `overwrite` is False.
+        ValueError: unknown ending, or a waveform without samples or with NaN.
+
+    Warns:
+        UserWarning: samples beyond ±1 had to be clipped for an integer format.
+
+    Example:
+        >>> import tempfile
+        >>> save(tempfile.mkdtemp() + "/a.flac", np.zeros((1, 100), np.float32), 16000).name
+        'a.flac'
+    """
+    path = Path(path)
+    container = _FORMATS.get(path.suffix.lower())
+    if container is None:
+        raise ValueError(f"'{path.name}' has an unknown ending: use .wav, .flac or .ogg.")
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"'{path}' is there already: choose another name or overwrite it.")
+    waveform = check_waveform(waveform)
+    subtype = _writable_subtype(container, subtype)
+    samples = waveform
+    if subtype not in FLOAT_SUBTYPES:
+        samples = _guard_clipping(waveform, path)
+    if subtype in _BITS:
+        samples = _to_integers(samples, _BITS[subtype])
+    with atomic_write(path) as temporary:
+        sf.write(temporary, samples.T, sample_rate, subtype=subtype, format=container)
+    return path
+
+
+def _to_integers(waveform: np.ndarray, bits: int) -> np.ndarray:
+    """Undo the reader's scaling exactly: libsndfile divides by 2^(bits-1), multiplies by less."""
+    full = 2.0 ** (bits - 1)
+    integers = np.clip(np.rint(waveform.astype(np.float64) * full), -full, full - 1)
+    return integers.astype(np.int64).astype(np.int32) << (32 - bits)
+
+
+def _writable_subtype(container: str, subtype: str | None) -> str:
+    if subtype and sf.check_format(container, subtype):
+        return subtype
+    return {"WAV": "FLOAT", "FLAC": "PCM_24"}.get(container) or sf.default_subtype(container)
+
+
+def _guard_clipping(waveform: np.ndarray, path: Path) -> np.ndarray:
+    peak = float(np.abs(waveform).max())
+    if peak <= 1.0:
+        return waveform
+    excess_db = 20 * math.log10(peak)
+    warnings.warn(
+        f"'{path.name}': samples up to {excess_db:.1f} dB over full scale were clipped; "
+        "write a float WAV to keep them.",
+        stacklevel=3,
+    )
+    return np.clip(waveform, -1.0, 1.0)
+
+
+def resample(waveform: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
+    """Resample ``[channels, samples]`` with soxr's high-quality filter; float32.
+
+    Example:
+        >>> resample(np.zeros((2, 44100), np.float32), 44100, 16000).shape
+        (2, 16000)
+    """
+    if rate_in == rate_out:
+        return np.asarray(waveform, np.float32)
+    out = soxr.resample(np.asarray(waveform, np.float32).T, rate_in, rate_out, quality="HQ")
+    return np.ascontiguousarray(out.T, dtype=np.float32)

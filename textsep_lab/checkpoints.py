@@ -1,0 +1,189 @@
+"""How weights are stored and read: safetensors plus a JSON sidecar, never a pickle.
+
+Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from textsep_lab.film_unet import UNetConfig, build
+from textsep_lab.paths import atomic_write, checkpoints_dir
+
+FORMAT = "textsep_lab-checkpoint-1"
+DEFAULT = "compact-esc50"
+
+
+def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
+    """Write ``path`` (``*.safetensors``) and its sidecar ``*.json``.
+
+    Args:
+        path: file of the weights.
+        network: any network of `film_unet`.
+        info: what is to be remembered: ``encoder``, data protocol, metrics, settings.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
+        >>> _ = save(path, build("compact", text_dim=4), {"encoder": {"name": "e", "dim": 4}})
+        >>> network, info = load(path)
+        >>> info["encoder"]["name"], network.training
+        ('e', False)
+    """
+    path = Path(path)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary)
+        digest = sha256(temporary)
+    sidecar = {"format": FORMAT, "config": asdict(network.config), **info, "sha256": digest}
+    with atomic_write(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def load(path: str | Path | None = None, encoder_dim: int | None = None):
+    """Read a network back, ready to separate.
+
+    Args:
+        path: ``*.safetensors``, or a folder that holds one; None is the shipped default.
+        encoder_dim: dimension of the embeddings it will be given, to be checked.
+
+    Returns:
+        The network in evaluation mode, and the sidecar as a dict.
+
+    Raises:
+        FileNotFoundError: weights or sidecar are missing.
+        ValueError: damaged, of a foreign format, or made for another embedding dimension.
+    """
+    path = find(path)
+    info = _read_sidecar(path.with_suffix(".json"))
+    if sha256(path) != info["sha256"]:
+        raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
+    config = _config(info, path)
+    if encoder_dim is not None and config.text_dim not in (None, encoder_dim):
+        raise ValueError(
+            f"'{path}' was trained with {config.text_dim}-dimensional embeddings; "
+            f"the encoder gives {encoder_dim}."
+        )
+    network = build(config)
+    try:
+        network.load_state_dict(read_tensors(path))
+    except RuntimeError as error:
+        raise ValueError(f"'{path}' does not hold the weights its sidecar describes.") from error
+    return network.eval(), info
+
+
+def find(path: str | Path | None) -> Path:
+    """Return the weights file for a path, a folder, or None (the shipped default)."""
+    path = checkpoints_dir() / DEFAULT if path is None else Path(path)
+    if path.is_dir():
+        found = sorted(path.glob("*.safetensors"))
+        if len(found) != 1:
+            raise FileNotFoundError(f"'{path}' holds {len(found)} checkpoints: name one file.")
+        path = found[0]
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no checkpoint '{path}'.")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"'{path}' is not a checkpoint: only .safetensors files are read.")
+    return path
+
+
+def _read_sidecar(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"The checkpoint's description '{path}' is missing.")
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"'{path}' is damaged: it is not JSON.") from error
+    if not isinstance(info, dict) or info.get("format") != FORMAT or "sha256" not in info:
+        raise ValueError(f"'{path}' does not describe a checkpoint of this kit ({FORMAT}).")
+    return info
+
+
+def _config(info: dict[str, Any], path: Path) -> UNetConfig:
+    try:
+        fields = dict(info["config"])
+        return UNetConfig(**{**fields, "channels": tuple(fields["channels"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"'{path}': its sidecar describes no network of this kit.") from error
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
+    """Read all tensors of a safetensors file.
+
+    Raises:
+        ValueError: not such a file, or damaged.
+    """
+    return _read_safetensors(path)[0]
+
+
+def _read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"'{path}' is damaged or not a safetensors file.") from error
+
+
+def save_state(path: str | Path, parts: Mapping[str, Mapping], progress: Mapping) -> None:
+    """Write everything training needs to go on, in one file, so that it is never half new.
+
+    Args:
+        path: ``*.safetensors``.
+        parts: state dicts by name; tensors may lie at any depth of an optimiser's.
+        progress: small JSON-able facts, such as the step.
+    """
+    tensors = {
+        f"{name}/{key}": value.detach().cpu().contiguous()
+        for name, part in parts.items()
+        for key, value in part.items()
+    }
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary, metadata={"progress": json.dumps(progress)})
+
+
+def load_state(path: str | Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]]:
+    """Read what `save_state` wrote: tensors by part, and the progress.
+
+    Raises:
+        ValueError: damaged or not a training state.
+    """
+    tensors, metadata = _read_safetensors(path)
+    if "progress" not in metadata:
+        raise ValueError(f"'{path}' is not a training state.")
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        name, _, rest = key.partition("/")
+        parts.setdefault(name, {})[rest] = value
+    return parts, json.loads(metadata["progress"])
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Flatten an optimiser's running averages to ``"parameter.name" → tensor``."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": value for i, slot in state.items() for name, value in slot.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave; learning rates stay as they are."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

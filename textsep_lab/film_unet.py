@@ -1,0 +1,278 @@
+"""The FiLM-conditioned UNet, its text-agnostic twin, and their two named configurations.
+
+The magnitude of the mixture and the embedded query go in, a soft mask comes out.
+Taught in notebook 02.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """What it takes to build a network again.
+
+    Args:
+        name: ``compact`` or ``reference``, which architecture.
+        channels: feature maps per level, shallow to deep.
+        n_bands: mel-spaced bands the network sees; None is every STFT bin.
+        n_fft, hop_length, sample_rate: the network's own STFT, in samples and Hz.
+        text_dim: dimension of the query embedding; None builds the text-agnostic twin.
+        dropout: share of the hidden query features dropped in training.
+    """
+
+    name: str = "compact"
+    channels: tuple[int, ...] = (32, 64, 128)
+    n_bands: int | None = 64
+    n_fft: int = 1024
+    hop_length: int = 512
+    sample_rate: int = 16000
+    text_dim: int | None = 384
+    dropout: float = 0.1
+
+    @property
+    def n_freq(self) -> int:
+        """Rows of the network's input and of its mask."""
+        return self.n_bands or self.n_fft // 2 + 1
+
+
+CONFIGS = {
+    "compact": UNetConfig(),
+    "reference": UNetConfig(
+        name="reference",
+        channels=(64, 128, 256, 512),
+        n_bands=None,
+        hop_length=256,
+        text_dim=1024,
+        dropout=0.0,
+    ),
+}
+
+
+def build(config: UNetConfig | str, text_dim: int | None = -1) -> nn.Module:
+    """Build a network with random weights.
+
+    Args:
+        config: a configuration or the name of one.
+        text_dim: replaces the configuration's; None gives the text-agnostic twin.
+
+    Raises:
+        ValueError: unknown name.
+
+    Example:
+        >>> network = build("compact", text_dim=8)
+        >>> mask = network(torch.rand(2, 64, 40), torch.randn(2, 8))
+        >>> tuple(mask.shape), bool(((mask >= 0) & (mask <= 1)).all())
+        ((2, 64, 40), True)
+    """
+    if isinstance(config, str):
+        if config not in CONFIGS:
+            raise ValueError(f"There is no configuration '{config}': use {' or '.join(CONFIGS)}.")
+        config = CONFIGS[config]
+    if text_dim != -1:
+        config = replace(config, text_dim=text_dim)
+    network = {"compact": CompactUNet, "reference": ReferenceUNet}[config.name]
+    return network(config)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Return the number of trainable parameters.
+
+    Example:
+        >>> parameter_count(nn.Linear(3, 2))
+        8
+    """
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+class FiLM(nn.Module):
+    """Feature-wise linear modulation (Perez et al. 2018, eq. 2): ``(1 + γ) x + β``.
+
+    γ and β, one of each per channel, are read off the query by one linear layer that starts at
+    zero, so an untrained FiLM passes its input through.
+
+    Args:
+        query_dim: size of the query vector; None makes the layer the identity for good.
+        channels: feature maps to modulate.
+
+    Shape:
+        x ``[batch, channels, …]``, query ``[batch, query_dim]`` → as x.
+
+    Example:
+        >>> x = torch.randn(2, 4, 8, 8)
+        >>> bool(torch.equal(FiLM(3, 4)(x, torch.randn(2, 3)), x))
+        True
+    """
+
+    def __init__(self, query_dim: int | None, channels: int) -> None:
+        super().__init__()
+        self.linear = None
+        if query_dim is not None:
+            self.linear = nn.Linear(query_dim, 2 * channels)
+            nn.init.zeros_(self.linear.weight)
+            nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, query: Tensor | None) -> Tensor:
+        if self.linear is None:
+            return x
+        gamma, beta = self.linear(query).unflatten(1, (2, -1)).unbind(1)
+        shape = gamma.shape + (1,) * (x.ndim - 2)
+        return (1 + gamma.view(shape)) * x + beta.view(shape)
+
+
+class FiLMBlock(nn.Module):
+    """Residual block: twice convolution, batch norm, FiLM; the sum through a ReLU.
+
+    Works on ``[batch, channels, freq, time]``, or on ``[batch, channels, time]`` with a dilation
+    in time when `dims` is 1.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, query_dim: int | None, dims: int = 2, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        conv, norm = (nn.Conv2d, nn.BatchNorm2d) if dims == 2 else (nn.Conv1d, nn.BatchNorm1d)
+        wide = {"kernel_size": 3, "padding": dilation, "dilation": dilation, "bias": False}
+        self.conv1, self.norm1 = conv(c_in, c_out, **wide), norm(c_out)
+        self.conv2, self.norm2 = conv(c_out, c_out, **wide), norm(c_out)
+        self.film1, self.film2 = FiLM(query_dim, c_out), FiLM(query_dim, c_out)
+        self.skip = nn.Identity() if c_in == c_out else conv(c_in, c_out, 1)
+
+    def forward(self, x: Tensor, query: Tensor | None) -> Tensor:
+        y = torch.relu(self.film1(self.norm1(self.conv1(x)), query))
+        y = self.film2(self.norm2(self.conv2(y)), query)
+        return torch.relu(y + self.skip(x))
+
+
+class CompactUNet(nn.Module):
+    """UNet of residual FiLM blocks on mel-spaced bands, the default.
+
+    Two by two neighbours of the input are first stacked as channels (pixel unshuffle, Shi et al.
+    2016), which halves the cost of the widest level. Each level then halves frequency and time.
+    At the bottom, frequency is folded into channels and dilated convolutions look along time. All context is finite (`context_frames`), so a long
+    file can be cut into chunks without changing the mask; norms hold fixed statistics after
+    training for the same reason.
+
+    Shape:
+        magnitude ``[batch, n_bands, time]`` at a level where the clip's RMS is 1, query
+        ``[batch, text_dim]`` (None for the twin) → mask ``[batch, n_bands, time]`` in [0, 1].
+    """
+
+    QUERY_DIM = 256
+    BOTTLENECK = 256
+    DILATIONS = (1, 2, 4)
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, d = config.channels, None if config.text_dim is None else self.QUERY_DIM
+        if d is not None:
+            self.query = nn.Sequential(
+                nn.Linear(config.text_dim, d), nn.ReLU(), nn.Dropout(config.dropout)
+            )
+        self.norm = nn.BatchNorm1d(config.n_freq)
+        pairs = list(zip((4, *channels), channels, strict=False))
+        self.encoders = nn.ModuleList(FiLMBlock(a, b, d) for a, b in pairs)
+        self.pitch = nn.Parameter(torch.zeros(channels[0], config.n_freq // 2, 1))
+        self.rows = config.n_freq // self.stride
+        folded = channels[-1] * self.rows
+        self.squeeze = nn.Conv1d(folded, self.BOTTLENECK, 1)
+        self.context = nn.ModuleList(
+            FiLMBlock(self.BOTTLENECK, self.BOTTLENECK, d, dims=1, dilation=k)
+            for k in self.DILATIONS
+        )
+        self.expand = nn.Conv1d(self.BOTTLENECK, folded, 1)
+        outputs = (channels[0], *channels[:-1])
+        self.decoders = nn.ModuleList(
+            FiLMBlock(2 * c, o, d) for c, o in reversed(list(zip(channels, outputs, strict=True)))
+        )
+        self.head = nn.Conv2d(channels[0], 4, 1)
+
+    @property
+    def stride(self) -> int:
+        """Input frames per frame at the bottom; the input is padded to a multiple of it."""
+        return 2 ** (len(self.config.channels) + 1)
+
+    @property
+    def context_frames(self) -> int:
+        """How far, in input frames, the mask can depend on the input to either side."""
+        levels = range(len(self.config.channels))
+        reach = 2 * sum(2 * 2 ** (k + 1) for k in levels)  # two convolutions a block, down and up
+        return reach + self.stride * (2 * sum(self.DILATIONS) + 2)
+
+    def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
+        frames = magnitude.shape[-1]
+        q = None if self.config.text_dim is None else self.query(query)
+        x = self.norm(torch.log(magnitude + 1e-3))
+        x = nn.functional.pad(x, (0, -frames % self.stride))
+        x = nn.functional.pixel_unshuffle(x.unsqueeze(1), 2)
+        skips = []
+        for level, encoder in enumerate(self.encoders):
+            x = encoder(x, q)
+            if level == 0:
+                x = x + self.pitch  # convolutions alone cannot tell a low band from a high one
+            skips.append(x)
+            x = nn.functional.avg_pool2d(x, 2)
+        x = x + self._look_along_time(x, q)
+        for skip, decoder in zip(reversed(skips), self.decoders, strict=True):
+            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = decoder(torch.cat([x, skip], 1), q)
+        x = nn.functional.pixel_shuffle(self.head(x), 2).squeeze(1)
+        return torch.sigmoid(x[..., :frames])
+
+    def _look_along_time(self, x: Tensor, q: Tensor | None) -> Tensor:
+        y = self.squeeze(x.flatten(1, 2))
+        for block in self.context:
+            y = block(y, q)
+        return self.expand(y).unflatten(1, (-1, self.rows))
+
+
+def _double_conv(c_in: int, c_out: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for a in (c_in, c_out):
+        layers += [nn.Conv2d(a, c_out, 3, padding=1), nn.BatchNorm2d(c_out), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class ReferenceUNet(nn.Module):
+    """The course project's network, to compare with: a plain UNet on all STFT bins.
+
+    Encoders of 64, 128, 256 and 512 channels, transposed convolutions on the way up, FiLM after
+    the bottleneck and after decoders 4, 3 and 2. Shapes as in `CompactUNet`, with bins for bands.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, d = config.channels, config.text_dim
+        pairs = zip((1, *channels), channels, strict=False)
+        self.encoders = nn.ModuleList(_double_conv(a, b) for a, b in pairs)
+        self.bottleneck = _double_conv(channels[-1], channels[-1])
+        self.film = FiLM(d, channels[-1])
+        outputs = (channels[0], *channels[:-1])
+        levels = list(zip(channels, outputs, strict=True))[::-1]
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(c, c, 2, stride=2) for c, _ in levels)
+        self.decoders = nn.ModuleList(_double_conv(2 * c, o) for c, o in levels)
+        # The shallowest decoder has none; None is FiLM's identity.
+        dims = [d] * (len(levels) - 1) + [None]
+        self.films = nn.ModuleList(FiLM(dim, o) for dim, (_, o) in zip(dims, levels, strict=True))
+        self.head = nn.Conv2d(channels[0], 1, 1)
+
+    def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
+        freq, frames = magnitude.shape[-2:]
+        step = 2 ** len(self.encoders)
+        x = nn.functional.pad(magnitude, (0, -frames % step, 0, -freq % step)).unsqueeze(1)
+        skips = []
+        for encoder in self.encoders:
+            skips.append(encoder(x))
+            x = nn.functional.max_pool2d(skips[-1], 2)
+        x = self.film(self.bottleneck(x), query)
+        for up, decoder, film in zip(self.ups, self.decoders, self.films, strict=True):
+            x = film(decoder(torch.cat([up(x), skips.pop()], 1)), query)
+        return torch.sigmoid(self.head(x)).squeeze(1)[..., :freq, :frames]

@@ -1,0 +1,56 @@
+"""What training minimises. Taught in notebook 03."""
+
+from __future__ import annotations
+
+import torch
+
+from textsep_lab.film_unet import UNetConfig
+from textsep_lab.masking import network_stft
+from textsep_lab.mixtures import ideal_ratio_mask
+from textsep_lab.spectral import to_bands
+
+Tensor = torch.Tensor
+
+
+def negative_snr(
+    estimate: Tensor, target: Tensor, mixture: Tensor, floor_db: float = -30.0
+) -> Tensor:
+    """Negative signal-to-noise ratio in dB, softly floored (Wisdom et al. 2020, eq. 2).
+
+    Below `floor_db` a better estimate is worth little, so easy mixtures do not dominate. Where
+    the target is silence (the query names nothing in the mixture) the error is measured against
+    the mixture instead: the loss falls as the output does.
+
+    Args:
+        estimate, target, mixture: ``[batch, samples]``.
+        floor_db: the least value of the loss.
+
+    Returns:
+        ``[batch]`` in dB.
+
+    Example:
+        >>> t = torch.ones(1, 4)
+        >>> [round(float(negative_snr(x, t, 2 * t)), 1) for x in (t, 0 * t)]
+        [-30.0, 0.0]
+    """
+    energy = target.square().sum(-1)
+    energy = torch.where(energy > 0, energy, mixture.square().sum(-1)).clamp_min(1e-8)
+    error = (target - estimate).square().sum(-1)
+    return 10 * torch.log10(error / energy + 10 ** (floor_db / 10))
+
+
+def mask_l1(mask: Tensor, target: Tensor, mixture: Tensor, config: UNetConfig) -> Tensor:
+    """Mean absolute distance to the ideal ratio mask, the reference's loss.
+
+    Args:
+        mask: ``[batch, n_freq, time]`` from the network.
+        target, mixture: waveforms ``[batch, samples]``.
+
+    Returns:
+        ``[batch]``.
+    """
+    stft = network_stft(config)
+    ideal = ideal_ratio_mask(stft(target), stft(mixture - target))
+    if config.n_bands is not None:
+        ideal = to_bands(ideal, config.n_bands, config.sample_rate)
+    return (mask - ideal).abs().mean((-1, -2))

@@ -1,0 +1,109 @@
+"""From a waveform to a mask and from a mask to a waveform: the steps around the network.
+
+Training, evaluation and separation all call these. Taught in notebook 02.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from textsep_lab.film_unet import UNetConfig
+from textsep_lab.spectral import Stft, resample_frames, to_bands, to_bins
+
+Tensor = torch.Tensor
+
+
+def network_stft(config: UNetConfig) -> Stft:
+    """Return the transform the network listens through, at its own rate."""
+    return Stft(config.n_fft, config.hop_length)
+
+
+def features(magnitude: Tensor, level: Tensor, config: UNetConfig) -> Tensor:
+    """Return what the network sees: magnitudes in its bands, relative to the clip's level.
+
+    Args:
+        magnitude: ``[batch, freq, time]``, of `network_stft`.
+        level: root mean square of each waveform ``[batch]``.
+
+    Returns:
+        ``[batch, n_freq, time]``; white noise has magnitude 1 in every band.
+    """
+    scale = level.clamp_min(1e-8) * math.sqrt(config.n_fft / 2)  # energy of the window
+    magnitude = magnitude / scale[:, None, None]
+    if config.n_bands is None:
+        return magnitude
+    return to_bands(magnitude, config.n_bands, config.sample_rate)
+
+
+def estimate_mask(
+    network: nn.Module, waveform: Tensor, query: Tensor | None, level: Tensor | None = None
+) -> Tensor:
+    """Run the network on waveforms at its own rate.
+
+    Args:
+        waveform: ``[batch, samples]`` at ``network.config.sample_rate``, or
+            ``[batch, channels, samples]``, heard as the power mean of the channels: unlike a
+            downmix it does not lose what is out of phase.
+        query: embeddings ``[batch, text_dim]``; None for the text-agnostic twin.
+        level: root mean square ``[batch]`` to take the clip's loudness from, by default its own.
+
+    Returns:
+        Mask ``[batch, n_freq, frames]`` in [0, 1].
+
+    Example:
+        >>> from textsep_lab.film_unet import build
+        >>> network = build("compact", text_dim=8).eval()
+        >>> mask = estimate_mask(network, torch.randn(1, 16000), torch.randn(1, 8))
+        >>> tuple(mask.shape)
+        (1, 64, 32)
+    """
+    if level is None:
+        level = waveform.square().flatten(1).mean(-1).sqrt()
+    stft = network_stft(network.config)
+    if waveform.ndim == 3:
+        power = sum(stft(channel).abs().square() for channel in waveform.unbind(1))
+        magnitude = (power / waveform.shape[1]).sqrt()
+    else:
+        magnitude = stft(waveform).abs()
+    return network(features(magnitude, level, network.config), query)
+
+
+def apply_mask(
+    mask: Tensor, waveform: Tensor, sample_rate: int, config: UNetConfig, hop: float | None = None
+) -> Tensor:
+    """Apply a mask of the network to waveforms at any sample rate.
+
+    Args:
+        mask: ``[batch, n_freq, frames]``, or batch 1 for all channels alike.
+        waveform: ``[batch, samples]`` at `sample_rate`.
+        hop: step of the STFT the mask is applied in, in seconds; None is the network's own. A
+            shorter step than the network's costs little and leaves fewer artefacts.
+
+    Returns:
+        Target estimate ``[batch, samples]``.
+    """
+    window, own_hop = config.n_fft / config.sample_rate, config.hop_length / config.sample_rate
+    stft = Stft.at(sample_rate, window, hop or own_hop)
+    spectrogram = stft(waveform)
+    if config.n_bands is None and sample_rate != config.sample_rate:
+        mask = _bins_at(mask, config, stft.n_fft, sample_rate)
+    elif config.n_bands is not None:
+        mask = to_bins(mask, stft.n_fft, sample_rate)
+    hop_out = stft.hop_length / sample_rate
+    if hop_out != own_hop or mask.shape[-1] != spectrogram.shape[-1]:
+        mask = resample_frames(mask, own_hop, hop_out, spectrogram.shape[-1])
+    return stft.inverse(mask * spectrogram, waveform.shape[-1])
+
+
+def _bins_at(mask: Tensor, config: UNetConfig, n_fft: int, sample_rate: int) -> Tensor:
+    """Interpolate a mask on the network's bins to the bins of another rate; hold it above."""
+    bins = resample_frames(
+        mask.transpose(-1, -2),
+        config.sample_rate / config.n_fft,
+        sample_rate / n_fft,
+        n_fft // 2 + 1,
+    )
+    return bins.transpose(-1, -2)

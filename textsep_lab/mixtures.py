@@ -1,0 +1,289 @@
+"""Recipes for mixtures, their rendering, the ground truth that comes with them, and manifests.
+
+A recipe names clips of a dataset in ESC-50's layout and says how to mix them; the same recipe
+always renders to the same samples. Taught in notebook 01.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from textsep_lab import esc50
+from textsep_lab.paths import atomic_write
+
+Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make one mixture.
+
+    Args:
+        label: category of the target, the bare query.
+        sources: file names, the target first.
+        snr_db: level of the target over each interferer, in dB, over the whole mixture.
+        offsets: where each source starts, in samples; it wraps around at the clip's end.
+        samples: length of the mixture.
+        gain_db: gain of everything, in dB.
+        seed: seed of the augmentation, when one is used.
+    """
+
+    label: str
+    sources: tuple[str, ...]
+    snr_db: tuple[float, ...]
+    offsets: tuple[int, ...]
+    samples: int
+    gain_db: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A rendered recipe; ``mixture = target + interference``, each float32 ``[samples]``."""
+
+    mixture: np.ndarray
+    target: np.ndarray
+    interference: np.ndarray
+
+
+class Clips(Mapping):
+    """The recordings of a table, read when first asked for and then kept.
+
+    Args:
+        table: rows of `esc50.read_table`.
+        sample_rate: in Hz.
+
+    ``clips[filename]`` is float32 ``[samples]``.
+    """
+
+    def __init__(self, table: pd.DataFrame, sample_rate: int = 16000) -> None:
+        if table["filename"].duplicated().any():
+            name = table["filename"][table["filename"].duplicated()].iloc[0]
+            raise ValueError(f"Two clips are called '{name}': the data sets overlap.")
+        self.table, self.sample_rate = table.reset_index(drop=True), sample_rate
+        self._paths = dict(zip(table["filename"], table["path"], strict=True))
+        self._read: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, filename: str) -> np.ndarray:
+        if filename not in self._read:
+            if filename not in self._paths:
+                raise ValueError(f"There is no clip '{filename}' in this data set.")
+            self._read[filename] = esc50.load_clip(self._paths[filename], self.sample_rate)
+        return self._read[filename]
+
+    def __iter__(self):
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def render(recipe: Recipe, clips: Mapping[str, np.ndarray], augment: Augment | None = None):
+    """Render a recipe.
+
+    Args:
+        recipe: what to mix.
+        clips: float32 ``[samples]`` by file name.
+        augment: changes each source before mixing; its randomness descends from `recipe.seed`.
+
+    Returns:
+        `Mixture`. A silent interferer is added as it is; beside a silent target there is no SNR
+        to meet, and interferers keep their own level.
+
+    Example:
+        >>> clips = {"a": np.ones(4, np.float32), "b": np.full(4, 0.5, np.float32)}
+        >>> out = render(Recipe("a", ("a", "b"), (0.0,), (0, 0), 4), clips)
+        >>> out.mixture.tolist()
+        [2.0, 2.0, 2.0, 2.0]
+    """
+    rng = np.random.default_rng(recipe.seed)
+    gain = np.float32(10 ** (recipe.gain_db / 20))
+    sources = []
+    for name, offset in zip(recipe.sources, recipe.offsets, strict=True):
+        waveform = wrapped(clips[name], offset, recipe.samples)
+        if augment is not None:
+            waveform = wrapped(augment(waveform, rng), 0, recipe.samples)
+        sources.append(gain * waveform)
+    target, *interferers = sources
+    interference = np.zeros_like(target)
+    for waveform, snr_db in zip(interferers, recipe.snr_db, strict=True):
+        interference += scale_to_snr(waveform, target, snr_db)
+    return Mixture(target + interference, target, interference)
+
+
+def wrapped(waveform: np.ndarray, offset: int, samples: int) -> np.ndarray:
+    """Cut `samples` samples starting at `offset`, going on at the start after the end.
+
+    Example:
+        >>> wrapped(np.arange(4), 3, 6).tolist()
+        [3, 0, 1, 2, 3, 0]
+    """
+    return np.resize(np.roll(waveform, -offset), samples)
+
+
+def scale_to_snr(interferer: np.ndarray, target: np.ndarray, snr_db: float) -> np.ndarray:
+    """Scale `interferer` so that the target's energy over its energy is `snr_db`.
+
+    Example:
+        >>> float(scale_to_snr(np.ones(8), 10 * np.ones(8), 20.0)[0])
+        1.0
+    """
+    energy = float(np.sum(np.square(interferer, dtype=np.float64)))
+    wanted = float(np.sum(np.square(target, dtype=np.float64))) * 10 ** (-snr_db / 10)
+    if energy == 0 or wanted == 0:
+        return interferer
+    return (interferer * np.sqrt(wanted / energy)).astype(interferer.dtype)
+
+
+def active_offset(waveform: np.ndarray, samples: int, rng: np.random.Generator) -> int:
+    """Draw a start for a crop of `samples` (wrapping around) that is not mostly silence.
+
+    Among 16 random starts, takes the first whose energy is at least a fifth of the loudest's:
+    7 % of ESC-50's random 1 s crops are digital silence, and no ratio has those as reference.
+    """
+    block = 400  # energies in blocks: exact sums per sample would cost more than the mixing
+    usable = waveform[: len(waveform) // block * block] if len(waveform) > block else waveform
+    energy = np.square(usable).reshape(-1, min(block, len(usable))).sum(1, dtype=np.float64)
+    starts = rng.integers(0, len(energy), 16)
+    length = max(1, min(len(energy), samples // block))
+    total = np.concatenate([[0.0], np.cumsum(np.tile(energy, 2))])
+    crops = total[starts + length] - total[starts]
+    return int(starts[np.argmax(crops >= 0.2 * crops.max())]) * block
+
+
+class RecipeSampler:
+    """Draws random recipes: never two clips of one class or one Freesound id.
+
+    Args:
+        clips: the recordings; a column ``weight`` in their table, if any, makes rows likelier.
+        samples: length of the mixtures.
+        snr_db: range of the target's level over each interferer.
+        interferers: probability of 1, 2, … interferers.
+
+    Raises:
+        ValueError: fewer classes than sources.
+    """
+
+    def __init__(
+        self,
+        clips: Clips,
+        samples: int,
+        snr_db: tuple[float, float] = (-5.0, 5.0),
+        interferers: tuple[float, ...] = (0.65, 0.25, 0.1),
+    ) -> None:
+        self.clips, self.samples, self.snr_db = clips, samples, snr_db
+        self.interferers = np.asarray(interferers) / np.sum(interferers)
+        table = clips.table
+        if table["category"].nunique() <= len(interferers):
+            raise ValueError("Too few classes: mixing needs more classes than sources.")
+        self._rows = list(zip(table["filename"], table["category"], table["src_file"], strict=True))
+        self.category = dict(zip(table["filename"], table["category"], strict=True))
+        weight = table["weight"] if "weight" in table else pd.Series(1.0, table.index)
+        self._cumulative = np.cumsum(weight / weight.sum())
+
+    def _draw_row(self, rng: np.random.Generator) -> tuple[str, str, int]:
+        return self._rows[min(np.searchsorted(self._cumulative, rng.random()), len(self) - 1)]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __call__(self, rng: np.random.Generator) -> Recipe:
+        """Draw one recipe."""
+        count = 2 + int(rng.choice(len(self.interferers), p=self.interferers))
+        rows = [self._draw_row(rng)]
+        while len(rows) < count:
+            row = self._draw_row(rng)
+            if all(row[1] != other[1] and row[2] != other[2] for other in rows):
+                rows.append(row)
+        return Recipe(
+            label=rows[0][1],
+            sources=tuple(row[0] for row in rows),
+            snr_db=tuple(rng.uniform(*self.snr_db, count - 1).round(2).tolist()),
+            offsets=tuple(active_offset(self.clips[r[0]], self.samples, rng) for r in rows),
+            samples=self.samples,
+            seed=int(rng.integers(2**31)),
+        )
+
+
+def evaluation_recipes(
+    table: pd.DataFrame, seed: int = 0, snr_db: float = 0.0, samples: int = 80000
+) -> list[Recipe]:
+    """Return AudioSep's protocol: every clip a target once, one interferer of another class.
+
+    The interferer has another Freesound id too; clips are taken whole, from their start.
+
+    Args:
+        table: rows of `esc50.read_table`, for example one fold.
+        seed: of the choice of interferers.
+
+    Raises:
+        ValueError: a clip has no possible interferer.
+    """
+    rng, recipes = np.random.default_rng(seed), []
+    for row in table.sort_values("filename").itertuples():
+        others = table[(table["category"] != row.category) & (table["src_file"] != row.src_file)]
+        if others.empty:
+            raise ValueError("Too few classes: a mixture needs two clips of different classes.")
+        other = others.iloc[int(rng.integers(len(others)))]["filename"]
+        recipes.append(Recipe(row.category, (row.filename, other), (snr_db,), (0, 0), samples))
+    return recipes
+
+
+def ideal_ratio_mask(target: torch.Tensor, interference: torch.Tensor) -> torch.Tensor:
+    """Ideal ratio mask of two spectrograms, ``sqrt(|S|² / (|S|² + |N|²))`` (Wang et al. 2014)."""
+    return wiener_mask(target, interference).sqrt()
+
+
+def wiener_mask(target: torch.Tensor, interference: torch.Tensor) -> torch.Tensor:
+    """Power-domain Wiener mask of two spectrograms, ``|S|² / (|S|² + |N|²)``.
+
+    Example:
+        >>> wiener_mask(torch.tensor([3.0, 0.0]), torch.tensor([1.0, 0.0])).tolist()
+        [0.8999999761581421, 0.0]
+    """
+    s, n = target.abs().square(), interference.abs().square()
+    return s / (s + n).clamp_min(1e-20)
+
+
+def phase_sensitive_mask(target: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+    """Truncated phase-sensitive mask, ``Re(S / X)`` cut to [0, 1] (Erdogan et al. 2015)."""
+    power = mixture.abs().square().clamp_min(1e-20)
+    return ((target * mixture.conj()).real / power).clamp(0, 1)
+
+
+_TUPLES = {"sources": str, "snr_db": float, "offsets": int}
+
+
+def write_manifest(recipes: list[Recipe], path: str | Path) -> Path:
+    """Write recipes as CSV, one mixture a row; `read_manifest` gives back equal ones."""
+    table = pd.DataFrame([vars(recipe) for recipe in recipes])
+    for name in _TUPLES:
+        table[name] = [";".join(map(repr if name != "sources" else str, v)) for v in table[name]]
+    with atomic_write(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    return Path(path)
+
+
+def read_manifest(path: str | Path) -> list[Recipe]:
+    """Read recipes written by `write_manifest`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a manifest.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no manifest '{path}'.")
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(_TUPLES, str), keep_default_na=False)
+        rows = table.to_dict("records")
+        for row in rows:
+            row.update({k: tuple(map(of, row[k].split(";"))) for k, of in _TUPLES.items()})
+        return [Recipe(**row) for row in rows]
+    except (KeyError, TypeError, ValueError, pd.errors.ParserError) as error:
+        raise ValueError(f"'{path}' is not a manifest of mixtures: {error}.") from error

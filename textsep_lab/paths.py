@@ -1,0 +1,107 @@
+"""Where the kit's own files lie: checkpoints, bundled data, reports. Never the working folder.
+
+In a clone (or an editable install) these are the folders at the top of the repository; in an
+installed wheel the read-only ones are copies inside the package. Taught in notebook 01.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_REPOSITORY = _PACKAGE.parent
+
+
+def _in_repository() -> bool:
+    return (_REPOSITORY / "pyproject.toml").is_file() and (_REPOSITORY / "checkpoints").is_dir()
+
+
+def checkpoints_dir() -> Path:
+    """Return the folder with the shipped weights and the text encoder.
+
+    Example:
+        >>> checkpoints_dir().is_dir()
+        True
+    """
+    return _REPOSITORY / "checkpoints" if _in_repository() else _PACKAGE / "_checkpoints"
+
+
+def data_dir() -> Path:
+    """Return the folder for data sets: ``data/`` of the clone, else ``textsep_data`` here.
+
+    Example:
+        >>> data_dir().name in {"data", "textsep_data"}
+        True
+    """
+    return _REPOSITORY / "data" if _in_repository() else Path.cwd() / "textsep_data"
+
+
+def demo_data_dir() -> Path:
+    """Return the folder with the bundled mixture (synthesised by this package, CC0)."""
+    return _REPOSITORY / "data" / "demo" if _in_repository() else _PACKAGE / "_data" / "demo"
+
+
+def reports_dir() -> Path:
+    """Return the folder for results: ``reports/`` of the clone, else ``reports`` here."""
+    return _REPOSITORY / "reports" if _in_repository() else Path.cwd() / "reports"
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`, renamed to `path` only when the block succeeds.
+
+    Raises:
+        OSError: the folder cannot be made or written (the sentence names it).
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with atomic_write(target) as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> target.read_text()
+        'whole'
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Create `folder` with its parents if need be and check that files can be made in it.
+
+    Raises:
+        NotADirectoryError: a file stands in the way.
+        PermissionError: it cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(
+            f"The output folder '{folder}' cannot be made: a file stands in its place."
+        ) from error
+    except OSError as error:
+        raise PermissionError(
+            f"The output folder '{folder}' cannot be made: {error.strerror}."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"The output folder '{folder}' is not writable.")
+    return folder
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,9 @@
+"""Procedural sound bank: labelled clips from physical and signal models. Taught in notebook 01.
+
+Every clip is computed from a label and a seed, so the kit trains and tests without a download.
+"""
+
+from textsep_lab.sounds.bank import labels, synthesize
+from textsep_lab.sounds.dataset import write_dataset
+
+__all__ = ["labels", "synthesize", "write_dataset"]
