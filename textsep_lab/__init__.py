@@ -1,12 +1,18 @@
 """Text-queried, time-selective audio separation.
 
 Example:
-    >>> import textsep_lab
-    >>> separator = textsep_lab.load_separator()  # doctest: +SKIP
-    >>> result = separator.separate("street.wav", "dog barking", windows=[(1.0, 3.5)])
-    ... # doctest: +SKIP
+    >>> import numpy as np
+    >>> from textsep_lab import load_separator
+    >>> noise = np.random.default_rng(0).standard_normal((1, 32000)).astype(np.float32) / 10
+    >>> separator = load_separator()
+    >>> result = separator.separate(noise, "rain", windows=[(0.5, 1.0)], sample_rate=16000)
+    >>> result.output.shape
+    (1, 32000)
 """
 
 from importlib.metadata import version
 
+from textsep_lab.separation import Separation, Separator, load_separator
+
+__all__ = ["Separation", "Separator", "load_separator"]
 __version__ = version("textsep-lab")

@@ -18,6 +18,8 @@ from textsep_lab.paths import atomic_write
 
 #: WAV sample formats that hold every float32 value we produce without rounding or clipping.
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
+#: Samples a channel written at a time.
+BLOCK = 65536
 _BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 
@@ -57,11 +59,11 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
         with sf.SoundFile(path) as file:
             samples = file.read(dtype="float32", always_2d=True)
             expected, sample_rate = file.frames, file.samplerate
-    except (sf.LibsndfileError, RuntimeError) as error:
+    except (sf.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: "samples.raw"
         raise ValueError(
-            f"'{path}' cannot be read as audio: give a WAV, FLAC, OGG or MP3 file."
+            f"'{path}' cannot be read as audio: give a whole WAV, FLAC, OGG or MP3 file."
         ) from error
-    if len(samples) < expected or _wav_is_cut_off(path):
+    if len(samples) < expected or _is_cut_off(path):
         raise ValueError(f"'{path}' is cut off: its header promises more samples than it holds.")
     return check_waveform(samples.T, f"'{path}'"), sample_rate
 
@@ -75,19 +77,26 @@ def _check_readable(path: Path) -> None:
         raise ValueError(f"'{path}' is an empty file: give an audio file.")
 
 
-def _wav_is_cut_off(path: Path) -> bool:
-    """libsndfile silently shortens a cut WAV file; the RIFF header tells the intended size."""
+def _is_cut_off(path: Path) -> bool:
+    """libsndfile silently shortens a cut WAV, AIFF or OGG; their headers tell what is missing."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         header = file.read(12)
-    if len(header) < 12 or header[:4] != b"RIFF" or header[8:12] != b"WAVE":
-        return False
-    promised = int.from_bytes(header[4:8], "little")
+        file.seek(max(0, size - 65536))  # an Ogg page is shorter
+        tail = file.read()
+    if header[:4] == b"OggS":
+        page = tail[tail.rfind(b"OggS") :]
+        lengths = page[27 : 27 + page[26]] if len(page) > 26 else b""
+        return len(page) < 28 or len(page) < 27 + page[26] + sum(lengths)
+    kinds = {b"RIFFWAVE": "little", b"FORMAIFF": "big", b"FORMAIFC": "big"}
+    order = kinds.get(header[:4] + header[8:12])
+    promised = int.from_bytes(header[4:8], order) if order else 0
     # Recorders that stream leave 0 or the largest number here; those files are whole.
-    return promised not in (0, 0xFFFFFFFF) and promised + 8 > path.stat().st_size + 1
+    return promised not in (0, 0xFFFFFFFF) and promised + 8 > size + 1
 
 
 def check_waveform(waveform: np.ndarray, name: str = "The waveform") -> np.ndarray:
-    """Return `waveform` as contiguous float32 ``[channels, samples]``, or say what is wrong.
+    """Return `waveform` as writable, contiguous float32 ``[channels, samples]``.
 
     Raises:
         ValueError: not one- or two-dimensional, no samples, or NaN or infinite samples.
@@ -97,6 +106,8 @@ def check_waveform(waveform: np.ndarray, name: str = "The waveform") -> np.ndarr
         (1, 4)
     """
     waveform = np.atleast_2d(np.asarray(waveform))
+    if waveform.dtype.kind not in "fiub":
+        raise ValueError(f"{name} is not made of real numbers: give [channels, samples].")
     if waveform.ndim != 2:
         raise ValueError(f"{name} has {waveform.ndim} dimensions: give [channels, samples].")
     if waveform.size == 0:
@@ -107,7 +118,7 @@ def check_waveform(waveform: np.ndarray, name: str = "The waveform") -> np.ndarr
         )
     if not np.isfinite(waveform).all():
         raise ValueError(f"{name} holds NaN or infinite samples: repair it first.")
-    return np.ascontiguousarray(waveform, dtype=np.float32)
+    return np.require(waveform, np.float32, ["C", "W"])
 
 
 def file_format(path: str | Path) -> AudioFormat:
@@ -135,7 +146,8 @@ def save(
 
     Raises:
         FileExistsError: the file is there and `overwrite` is False.
-        ValueError: unknown ending, or a waveform without samples or with NaN.
+        ValueError: unknown ending, more channels or a higher rate than the format can hold, or
+            a waveform without samples or with NaN.
 
     Warns:
         UserWarning: samples beyond ±1 had to be clipped for an integer format.
@@ -158,9 +170,24 @@ def save(
         samples = _guard_clipping(waveform, path)
     if subtype in _BITS:
         samples = _to_integers(samples, _BITS[subtype])
-    with atomic_write(path) as temporary:
-        sf.write(temporary, samples.T, sample_rate, subtype=subtype, format=container)
+    try:
+        with atomic_write(path) as temporary:
+            _write(temporary, samples, sample_rate, subtype, container)
+    except sf.LibsndfileError as error:
+        raise ValueError(
+            f"'{path}' cannot be written: {len(samples)} channels at {sample_rate} Hz as "
+            f"{container} {subtype} is an error: {error.error_string.strip('. ')}."
+        ) from error
     return path
+
+
+def _write(path: Path, samples: np.ndarray, sample_rate: int, subtype: str, container: str) -> None:
+    channels, frames = samples.shape
+    if container == "OGG" and (channels > 255 or sample_rate > 200000):  # libsndfile would crash
+        raise sf.LibsndfileError(1)
+    with sf.SoundFile(path, "w", sample_rate, channels, subtype, format=container) as file:
+        for start in range(0, frames, BLOCK):  # a minute of OGG at once crashes libsndfile
+            file.write(samples[:, start : start + BLOCK].T)
 
 
 def _to_integers(waveform: np.ndarray, bits: int) -> np.ndarray:
@@ -192,6 +219,8 @@ def _guard_clipping(waveform: np.ndarray, path: Path) -> np.ndarray:
 def resample(waveform: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
     """Resample ``[channels, samples]`` with soxr's high-quality filter; float32.
 
+    At least one sample comes out, however short the input.
+
     Example:
         >>> resample(np.zeros((2, 44100), np.float32), 44100, 16000).shape
         (2, 16000)
@@ -199,4 +228,5 @@ def resample(waveform: np.ndarray, rate_in: int, rate_out: int) -> np.ndarray:
     if rate_in == rate_out:
         return np.asarray(waveform, np.float32)
     out = soxr.resample(np.asarray(waveform, np.float32).T, rate_in, rate_out, quality="HQ")
+    out = out if len(out) else waveform[:, :1].T
     return np.ascontiguousarray(out.T, dtype=np.float32)

@@ -54,7 +54,7 @@ def change_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
 
 def equalise(waveform: np.ndarray, gains_db: np.ndarray) -> np.ndarray:
     """Filter with gains in dB at points evenly spaced in mel from 0 Hz to the Nyquist rate."""
-    length = fft.next_fast_len(len(waveform), real=True)
+    length = fft.next_fast_len(max(2, len(waveform)), real=True)
     spectrum = fft.rfft(waveform, length)
     curve_db = np.asarray(gains_db, np.float32) @ _tent_curves(len(gains_db), len(spectrum))
     spectrum *= np.exp(curve_db * np.float32(np.log(10) / 20))

@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from textsep_lab.film_unet import UNetConfig, build
+from textsep_lab.film import UNetConfig
+from textsep_lab.film_unet import build
 from textsep_lab.paths import atomic_write, checkpoints_dir
 
 FORMAT = "textsep_lab-checkpoint-1"
@@ -45,7 +46,8 @@ def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
     with atomic_write(path) as temporary:
         save_file(tensors, temporary)
         digest = sha256(temporary)
-    sidecar = {"format": FORMAT, "config": asdict(network.config), **info, "sha256": digest}
+    own = {"format": FORMAT, "config": asdict(network.config)}
+    sidecar = {**own, **info, **own, "sha256": digest}  # `info` may be another network's sidecar
     with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
     return path
@@ -75,10 +77,11 @@ def load(path: str | Path | None = None, encoder_dim: int | None = None):
             f"'{path}' was trained with {config.text_dim}-dimensional embeddings; "
             f"the encoder gives {encoder_dim}."
         )
-    network = build(config)
+    tensors = read_tensors(path)
     try:
-        network.load_state_dict(read_tensors(path))
-    except RuntimeError as error:
+        network = build(config)
+        network.load_state_dict(tensors)
+    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"'{path}' does not hold the weights its sidecar describes.") from error
     return network.eval(), info
 
@@ -114,7 +117,7 @@ def _config(info: dict[str, Any], path: Path) -> UNetConfig:
     try:
         fields = dict(info["config"])
         return UNetConfig(**{**fields, "channels": tuple(fields["channels"])})
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}': its sidecar describes no network of this kit.") from error
 
 

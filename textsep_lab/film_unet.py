@@ -6,40 +6,15 @@ Taught in notebook 02.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import nn
 
+from textsep_lab.film import FiLM, UNetConfig
+from textsep_lab.reference_unet import ReferenceUNet
+
 Tensor = torch.Tensor
-
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """What it takes to build a network again.
-
-    Args:
-        name: ``compact`` or ``reference``, which architecture.
-        channels: feature maps per level, shallow to deep.
-        n_bands: mel-spaced bands the network sees; None is every STFT bin.
-        n_fft, hop_length, sample_rate: the network's own STFT, in samples and Hz.
-        text_dim: dimension of the query embedding; None builds the text-agnostic twin.
-        dropout: share of the hidden query features dropped in training.
-    """
-
-    name: str = "compact"
-    channels: tuple[int, ...] = (32, 64, 128)
-    n_bands: int | None = 64
-    n_fft: int = 1024
-    hop_length: int = 512
-    sample_rate: int = 16000
-    text_dim: int | None = 384
-    dropout: float = 0.1
-
-    @property
-    def n_freq(self) -> int:
-        """Rows of the network's input and of its mask."""
-        return self.n_bands or self.n_fft // 2 + 1
 
 
 CONFIGS = {
@@ -91,41 +66,6 @@ def parameter_count(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-class FiLM(nn.Module):
-    """Feature-wise linear modulation (Perez et al. 2018, eq. 2): ``(1 + γ) x + β``.
-
-    γ and β, one of each per channel, are read off the query by one linear layer that starts at
-    zero, so an untrained FiLM passes its input through.
-
-    Args:
-        query_dim: size of the query vector; None makes the layer the identity for good.
-        channels: feature maps to modulate.
-
-    Shape:
-        x ``[batch, channels, …]``, query ``[batch, query_dim]`` → as x.
-
-    Example:
-        >>> x = torch.randn(2, 4, 8, 8)
-        >>> bool(torch.equal(FiLM(3, 4)(x, torch.randn(2, 3)), x))
-        True
-    """
-
-    def __init__(self, query_dim: int | None, channels: int) -> None:
-        super().__init__()
-        self.linear = None
-        if query_dim is not None:
-            self.linear = nn.Linear(query_dim, 2 * channels)
-            nn.init.zeros_(self.linear.weight)
-            nn.init.zeros_(self.linear.bias)
-
-    def forward(self, x: Tensor, query: Tensor | None) -> Tensor:
-        if self.linear is None:
-            return x
-        gamma, beta = self.linear(query).unflatten(1, (2, -1)).unbind(1)
-        shape = gamma.shape + (1,) * (x.ndim - 2)
-        return (1 + gamma.view(shape)) * x + beta.view(shape)
-
-
 class FiLMBlock(nn.Module):
     """Residual block: twice convolution, batch norm, FiLM; the sum through a ReLU.
 
@@ -155,9 +95,9 @@ class CompactUNet(nn.Module):
 
     Two by two neighbours of the input are first stacked as channels (pixel unshuffle, Shi et al.
     2016), which halves the cost of the widest level. Each level then halves frequency and time.
-    At the bottom, frequency is folded into channels and dilated convolutions look along time. All context is finite (`context_frames`), so a long
-    file can be cut into chunks without changing the mask; norms hold fixed statistics after
-    training for the same reason.
+    At the bottom, frequency is folded into channels and dilated convolutions look along time.
+    All context is finite (`context_frames`), so a long file can be cut into chunks without
+    changing the mask; norms hold fixed statistics after training for the same reason.
 
     Shape:
         magnitude ``[batch, n_bands, time]`` at a level where the clip's RMS is 1, query
@@ -231,48 +171,3 @@ class CompactUNet(nn.Module):
         for block in self.context:
             y = block(y, q)
         return self.expand(y).unflatten(1, (-1, self.rows))
-
-
-def _double_conv(c_in: int, c_out: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for a in (c_in, c_out):
-        layers += [nn.Conv2d(a, c_out, 3, padding=1), nn.BatchNorm2d(c_out), nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
-class ReferenceUNet(nn.Module):
-    """The course project's network, to compare with: a plain UNet on all STFT bins.
-
-    Encoders of 64, 128, 256 and 512 channels, transposed convolutions on the way up, FiLM after
-    the bottleneck and after decoders 4, 3 and 2. Shapes as in `CompactUNet`, with bins for bands.
-    """
-
-    def __init__(self, config: UNetConfig) -> None:
-        super().__init__()
-        self.config = config
-        channels, d = config.channels, config.text_dim
-        pairs = zip((1, *channels), channels, strict=False)
-        self.encoders = nn.ModuleList(_double_conv(a, b) for a, b in pairs)
-        self.bottleneck = _double_conv(channels[-1], channels[-1])
-        self.film = FiLM(d, channels[-1])
-        outputs = (channels[0], *channels[:-1])
-        levels = list(zip(channels, outputs, strict=True))[::-1]
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(c, c, 2, stride=2) for c, _ in levels)
-        self.decoders = nn.ModuleList(_double_conv(2 * c, o) for c, o in levels)
-        # The shallowest decoder has none; None is FiLM's identity.
-        dims = [d] * (len(levels) - 1) + [None]
-        self.films = nn.ModuleList(FiLM(dim, o) for dim, (_, o) in zip(dims, levels, strict=True))
-        self.head = nn.Conv2d(channels[0], 1, 1)
-
-    def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
-        freq, frames = magnitude.shape[-2:]
-        step = 2 ** len(self.encoders)
-        x = nn.functional.pad(magnitude, (0, -frames % step, 0, -freq % step)).unsqueeze(1)
-        skips = []
-        for encoder in self.encoders:
-            skips.append(encoder(x))
-            x = nn.functional.max_pool2d(skips[-1], 2)
-        x = self.film(self.bottleneck(x), query)
-        for up, decoder, film in zip(self.ups, self.decoders, self.films, strict=True):
-            x = film(decoder(torch.cat([up(x), skips.pop()], 1)), query)
-        return torch.sigmoid(self.head(x)).squeeze(1)[..., :freq, :frames]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from textsep_lab.film_unet import UNetConfig
+from textsep_lab.film import UNetConfig
 from textsep_lab.masking import network_stft
-from textsep_lab.mixtures import ideal_ratio_mask
+from textsep_lab.oracles import ideal_ratio_mask
 from textsep_lab.spectral import to_bands
 
 Tensor = torch.Tensor

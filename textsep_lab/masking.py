@@ -9,11 +9,13 @@ import math
 
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
-from textsep_lab.film_unet import UNetConfig
+from textsep_lab.film import UNetConfig
 from textsep_lab.spectral import Stft, resample_frames, to_bands, to_bins
 
 Tensor = torch.Tensor
+CHUNK_FRAMES = 2048
 
 
 def network_stft(config: UNetConfig) -> Stft:
@@ -68,7 +70,30 @@ def estimate_mask(
         magnitude = (power / waveform.shape[1]).sqrt()
     else:
         magnitude = stft(waveform).abs()
-    return network(features(magnitude, level, network.config), query)
+    heard = features(magnitude, level, network.config)
+    return network(heard, query) if network.training else in_chunks(network, heard, query)
+
+
+def in_chunks(
+    network: nn.Module, heard: Tensor, query: Tensor | None, chunk: int = CHUNK_FRAMES
+) -> Tensor:
+    """Run the network chunk by chunk, each with all the context its mask can depend on.
+
+    The result is that of one pass; memory no longer grows with the recording. A progress bar
+    with the time left appears after 2 s.
+
+    Args:
+        heard: `features` ``[batch, n_freq, frames]``.
+        chunk: frames a chunk, a multiple of ``network.stride``.
+    """
+    frames, context = heard.shape[-1], network.context_frames
+    context += -context % network.stride  # chunks start where the network's pooling would
+    masks = []
+    for start in tqdm(range(0, frames, chunk), "separating", unit="chunk", delay=2, leave=False):
+        first = max(0, start - context)
+        part = network(heard[..., first : start + chunk + context], query)
+        masks.append(part[..., start - first : start - first + chunk])
+    return masks[0] if len(masks) == 1 else torch.cat(masks, -1)
 
 
 def apply_mask(

@@ -23,7 +23,7 @@ def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
         reference: ``[…, samples]``, same shape.
 
     Returns:
-        ``[…]`` in dB; NaN where the reference is silent (there is no such ratio), −inf where
+        ``[…]`` in dB; NaN where the reference is silent (there is no such ratio), -inf where
         only the estimate is.
 
     Raises:
@@ -58,13 +58,14 @@ def _guarded(metric, estimate, reference, silent_estimate: float = -np.inf) -> n
     if estimate.shape != reference.shape:
         raise ValueError(f"Estimate {estimate.shape} and reference {reference.shape} differ.")
     # Double precision: the ratio of a near-perfect estimate is a small difference.
-    values = metric(torch.from_numpy(estimate).double(), torch.from_numpy(reference).double())
+    doubles = (np.array(x, np.float64, order="C") for x in (estimate, reference))
+    values = metric(*map(torch.from_numpy, doubles))
     values = np.where(np.any(estimate, axis=-1), values.numpy(), silent_estimate)
     return np.where(np.any(reference, axis=-1), values, np.nan)
 
 
 def level_db(waveform: np.ndarray) -> float:
-    """Root mean square in dB relative to full scale; −inf for silence.
+    """Root mean square in dB relative to full scale; -inf for silence.
 
     Example:
         >>> level_db(np.ones(8)), level_db(np.zeros(8))

@@ -1,4 +1,4 @@
-"""Recipes for mixtures, their rendering, the ground truth that comes with them, and manifests.
+"""Recipes for mixtures, how they are drawn, and their rendering with the ground truth.
 
 A recipe names clips of a dataset in ESC-50's layout and says how to mix them; the same recipe
 always renders to the same samples. Taught in notebook 01.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from textsep_lab import esc50
-from textsep_lab.paths import atomic_write
 
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -76,6 +73,9 @@ class Clips(Mapping):
                 raise ValueError(f"There is no clip '{filename}' in this data set.")
             self._read[filename] = esc50.load_clip(self._paths[filename], self.sample_rate)
         return self._read[filename]
+
+    def __contains__(self, filename: object) -> bool:
+        return filename in self._paths
 
     def __iter__(self):
         return iter(self._paths)
@@ -167,7 +167,7 @@ class RecipeSampler:
         interferers: probability of 1, 2, … interferers.
 
     Raises:
-        ValueError: fewer classes than sources.
+        ValueError: fewer classes than sources, or no clips that may meet.
     """
 
     def __init__(
@@ -196,11 +196,13 @@ class RecipeSampler:
     def __call__(self, rng: np.random.Generator) -> Recipe:
         """Draw one recipe."""
         count = 2 + int(rng.choice(len(self.interferers), p=self.interferers))
-        rows = [self._draw_row(rng)]
+        rows, refused = [self._draw_row(rng)], 0
         while len(rows) < count:
             row = self._draw_row(rng)
             if all(row[1] != other[1] and row[2] != other[2] for other in rows):
                 rows.append(row)
+            elif (refused := refused + 1) == 10000:
+                raise ValueError("Too few classes or Freesound ids: no clips can be mixed.")
         return Recipe(
             label=rows[0][1],
             sources=tuple(row[0] for row in rows),
@@ -233,57 +235,3 @@ def evaluation_recipes(
         other = others.iloc[int(rng.integers(len(others)))]["filename"]
         recipes.append(Recipe(row.category, (row.filename, other), (snr_db,), (0, 0), samples))
     return recipes
-
-
-def ideal_ratio_mask(target: torch.Tensor, interference: torch.Tensor) -> torch.Tensor:
-    """Ideal ratio mask of two spectrograms, ``sqrt(|S|² / (|S|² + |N|²))`` (Wang et al. 2014)."""
-    return wiener_mask(target, interference).sqrt()
-
-
-def wiener_mask(target: torch.Tensor, interference: torch.Tensor) -> torch.Tensor:
-    """Power-domain Wiener mask of two spectrograms, ``|S|² / (|S|² + |N|²)``.
-
-    Example:
-        >>> wiener_mask(torch.tensor([3.0, 0.0]), torch.tensor([1.0, 0.0])).tolist()
-        [0.8999999761581421, 0.0]
-    """
-    s, n = target.abs().square(), interference.abs().square()
-    return s / (s + n).clamp_min(1e-20)
-
-
-def phase_sensitive_mask(target: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
-    """Truncated phase-sensitive mask, ``Re(S / X)`` cut to [0, 1] (Erdogan et al. 2015)."""
-    power = mixture.abs().square().clamp_min(1e-20)
-    return ((target * mixture.conj()).real / power).clamp(0, 1)
-
-
-_TUPLES = {"sources": str, "snr_db": float, "offsets": int}
-
-
-def write_manifest(recipes: list[Recipe], path: str | Path) -> Path:
-    """Write recipes as CSV, one mixture a row; `read_manifest` gives back equal ones."""
-    table = pd.DataFrame([vars(recipe) for recipe in recipes])
-    for name in _TUPLES:
-        table[name] = [";".join(map(repr if name != "sources" else str, v)) for v in table[name]]
-    with atomic_write(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
-    return Path(path)
-
-
-def read_manifest(path: str | Path) -> list[Recipe]:
-    """Read recipes written by `write_manifest`.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a manifest.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no manifest '{path}'.")
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(_TUPLES, str), keep_default_na=False)
-        rows = table.to_dict("records")
-        for row in rows:
-            row.update({k: tuple(map(of, row[k].split(";"))) for k, of in _TUPLES.items()})
-        return [Recipe(**row) for row in rows]
-    except (KeyError, TypeError, ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"'{path}' is not a manifest of mixtures: {error}.") from error

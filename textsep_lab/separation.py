@@ -6,7 +6,9 @@ Taught in notebooks 00 and 06.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +101,14 @@ class Separation:
         files = [folder / name for name in names]
         there = [path for path in files if path.exists()]
         if there and not overwrite:
-            raise FileExistsError(f"'{there[0]}' is there already: choose another folder or allow "
-                                  "overwriting.")  # fmt: skip
+            raise FileExistsError(f"'{there[0]}' is there already: overwrite it or go elsewhere.")
         make_folder(folder)
         audio.save(files[0], self.output, self.sample_rate, subtype)
         audio.save(files[1], self.residual, self.sample_rate, subtype)
         if figure:
-            with atomic_write(files[3]) as temporary:
-                self.plot().savefig(temporary, dpi=110)
+            from textsep_lab import plots
+
+            plots.write(self.plot(), files[3])
         with atomic_write(files[2]) as temporary:
             temporary.write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
         return files
@@ -137,7 +139,7 @@ class Separator:
     def __init__(self, network: nn.Module, encoder: TextEncoder, info: dict | None = None) -> None:
         self.network, self.encoder, self.info = network.eval(), encoder, info or {}
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def separate(
         self,
         recording: str | Path | np.ndarray,
@@ -167,13 +169,14 @@ class Separator:
             raise ValueError(f"There is no mode '{mode}': use keep or remove.")
         waveform, sample_rate, file_format = _read(recording, sample_rate)
         samples = waveform.shape[1]
-        opening = gate(windows, samples, sample_rate, fade)
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
+        opening = gate(windows, samples, sample_rate, fade)
         mask = self.estimate_mask(waveform, sample_rate, query)
         target = self._apply(mask, waveform, sample_rate)
         # The residual comes first: where the gate is 0 it is 0, and the output is the input.
         residual = opening * (target if mode == "remove" else waveform - target)
+        residual[:, opening == 0] = 0  # and not -0, which would turn an input of -0 into 0
         return Separation(
             input=waveform,
             output=waveform - residual,
@@ -185,7 +188,7 @@ class Separator:
             query=query,
             mode=mode,
             windows=windows,
-            fade=fade,
+            fade=float(fade),
             energy_share=_energy_share(target, waveform, opening),
             format=file_format,
         )
@@ -199,18 +202,17 @@ class Separator:
 
     def _apply(self, mask: torch.Tensor, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         # A channel at a time: the spectrogram is the largest thing in memory.
-        channels = [
-            apply_mask(mask, torch.from_numpy(row[None]), sample_rate, self.network.config, APPLY_HOP)
-            for row in waveform
-        ]  # fmt: skip
-        return torch.cat(channels).numpy()
+        config = self.network.config
+        rows = (torch.from_numpy(row[None]) for row in waveform)
+        parts = [apply_mask(mask, row, sample_rate, config, APPLY_HOP) for row in rows]
+        return torch.cat(parts).numpy()
 
 
 def _read(recording, sample_rate: int | None):
     if isinstance(recording, str | Path):
         waveform, own_rate = audio.load(recording)
         return waveform, own_rate, audio.file_format(recording)
-    if sample_rate is None or not sample_rate > 0:
+    if not (isinstance(sample_rate, Real) and 1 <= sample_rate < math.inf):
         raise ValueError("A waveform needs its sample_rate in Hz.")
     return audio.check_waveform(recording), int(sample_rate), None
 

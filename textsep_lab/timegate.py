@@ -28,7 +28,10 @@ def check_windows(windows: Iterable[Iterable[float]], duration: float) -> list[W
         >>> check_windows([(2, 3), (0.5, 1), (0.75, 1.5)], duration=5)
         [(0.5, 1.5), (2.0, 3.0)]
     """
-    pairs = sorted(_check_window(window, duration) for window in windows)
+    try:
+        pairs = sorted(_check_window(window, duration) for window in windows)
+    except TypeError as error:
+        raise ValueError(f"Windows are a list of pairs (start, end), not {windows!r}.") from error
     if not pairs:
         raise ValueError("The list of windows is empty: give at least one, or None for all.")
     merged = [pairs[0]]

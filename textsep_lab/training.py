@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,70 +24,12 @@ from textsep_lab import checkpoints, film_unet
 from textsep_lab.losses import mask_l1, negative_snr
 from textsep_lab.masking import apply_mask, estimate_mask
 from textsep_lab.paths import atomic_write
+from textsep_lab.settings import Settings
 from textsep_lab.training_data import Batch, TrainingData, ValidationData
 
 SAVE_EVERY = 100
 TIMED_STEPS = 20
-LOSSES = ("snr", "l1")
 STATE, LOG, SETTINGS, BEST = "state.safetensors", "log.csv", "settings.json", "best.safetensors"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a run.
-
-    Args:
-        esc50_path: data set in ESC-50's layout; None looks where `esc50.find` does.
-        extra_paths: more data sets in that layout (all their folds train).
-        extra_share: how often a source is drawn from those.
-        train_folds, val_folds: folds of `esc50_path`.
-        configuration: ``compact`` or ``reference``.
-        encoder: name of the text encoder.
-        baseline: True trains the text-agnostic twin.
-        loss: ``snr`` (negative SNR through the inverse STFT) or ``l1`` (on the ratio mask).
-        batch_size: mixtures a step.
-        steps, epochs, minutes: the budget; exactly one. An epoch shows as many mixtures as
-            there are training clips; minutes become steps once a few steps have been timed.
-        lr: highest learning rate; it warms up over 200 steps and falls along a cosine.
-        seconds: length of the training mixtures.
-        absent_share: how often the query names nothing in the mixture.
-        val_every, val_mixtures: steps between validations, and how many mixtures they take.
-        seed: of everything random.
-    """
-
-    esc50_path: str | None = None
-    extra_paths: tuple[str, ...] = ()
-    extra_share: float = 0.2
-    train_folds: tuple[int, ...] = (1, 2, 3)
-    val_folds: tuple[int, ...] = (4,)
-    configuration: str = "compact"
-    encoder: str = "minilm-l6-int8"
-    baseline: bool = False
-    loss: str = "snr"
-    batch_size: int = 8
-    steps: int | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    lr: float = 2e-3
-    seconds: float = 4.096
-    absent_share: float = 0.1
-    val_every: int = 500
-    val_mixtures: int = 100
-    seed: int = 0
-
-    def check(self) -> None:
-        """Raise ValueError with one sentence if the settings make no sense."""
-        if sum(v is not None for v in (self.steps, self.epochs, self.minutes)) != 1:
-            raise ValueError("Give exactly one budget: steps, epochs or minutes.")
-        positive = ("steps", "epochs", "minutes", "batch_size", "lr", "seconds", "val_every")
-        for name in positive:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}: it must be greater than 0.")
-        if self.loss not in LOSSES:
-            raise ValueError(f"There is no loss '{self.loss}': use {' or '.join(LOSSES)}.")
-        if set(self.train_folds) & set(self.val_folds):
-            raise ValueError("Training and validation folds overlap: no figure would be true.")
 
 
 def train(settings: Settings, output_dir: str | Path, progress: bool = True) -> Path:
@@ -105,9 +47,9 @@ def train(settings: Settings, output_dir: str | Path, progress: bool = True) -> 
     """
     settings.check()
     output_dir = Path(output_dir)
-    _claim_folder(output_dir, settings)
     data = TrainingData(settings)
     validation = ValidationData(settings, data.encoder)
+    _claim_folder(output_dir, settings)
     run = _Run(settings, output_dir, data)
     steps = run.total_steps
     with tqdm(initial=run.step, total=steps, unit="step", disable=not progress) as bar:
@@ -267,7 +209,7 @@ def learning_rate_factor(step: int, total: int, warm_up: int = 200, last: float 
     return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * turn))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def separate_batch(network: torch.nn.Module, mixture: torch.Tensor, query: torch.Tensor | None):
     """Separate waveforms ``[batch, samples]`` at the network's rate; returns the same shape."""
     mask = estimate_mask(network, mixture, query)

@@ -1,0 +1,236 @@
+"""The networks: shapes, FiLM, the twin that takes no query, and how far a mask looks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textsep_lab.film_unet import CONFIGS, FiLM, UNetConfig, build, parameter_count
+from textsep_lab.masking import apply_mask, estimate_mask, in_chunks
+
+QUICK = settings(max_examples=15, deadline=None)
+SMALL_REFERENCE = {
+    "name": "reference",
+    "channels": (4, 8, 8, 8),
+    "n_bands": None,
+    "n_fft": 64,
+    "hop_length": 16,
+}
+ARCHITECTURES = [{}, SMALL_REFERENCE]
+
+
+def random(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def sound(*shape, seed=0):
+    """Magnitudes as the network sees them, ``[batch, n_freq, time]``."""
+    return random(*shape, seed=seed).abs()
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES, ids=["compact", "reference"])
+def net(request, make_network):
+    return make_network(**request.param)
+
+
+@QUICK
+@given(batch=st.integers(1, 3), frames=st.integers(1, 70), seed=st.integers(0, 99))
+@torch.inference_mode()
+def test_mask_has_the_shape_of_the_input_and_lies_in_0_1(net, batch, frames, seed):
+    x = sound(batch, net.config.n_freq, frames, seed=seed)
+    mask = net(x, random(batch, 8, seed=seed))
+    assert mask.shape == x.shape
+    assert ((mask >= 0) & (mask <= 1)).all()
+    # Weights that saturate or die would let every other test here pass.
+    assert mask.min() < mask.max()
+    assert 0.02 < mask.mean() < 0.98
+
+
+@torch.inference_mode()
+def test_silence_and_thunder_give_finite_masks(net):
+    for level in (0.0, 1e-12, 1e6):
+        mask = net(level * sound(1, net.config.n_freq, 20), random(1, 8))
+        assert torch.isfinite(mask).all()
+
+
+@torch.inference_mode()
+def test_the_query_matters_and_the_same_query_gives_the_same_mask(net):
+    x = sound(1, net.config.n_freq, 30).expand(3, -1, -1)
+    query = random(2, 8)[[0, 1, 0]]
+    a, b, a_again = net(x, query)
+    assert (a - b).abs().max() > 1e-3
+    assert torch.allclose(a, a_again, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_in_evaluation_a_clip_does_not_hear_the_rest_of_the_batch(net):
+    x, query = sound(4, net.config.n_freq, 37), random(4, 8)
+    together = net(x, query)
+    alone = torch.cat([net(x[i : i + 1], query[i : i + 1]) for i in range(4)])
+    assert torch.allclose(together, alone, atol=1e-5)
+    reordered = net(x.flip(0), query.flip(0)).flip(0)
+    assert torch.allclose(together, reordered, atol=1e-5)
+
+
+def test_in_training_every_parameter_learns(net, make_network):
+    network = make_network(**{k: v for k, v in vars(net.config).items() if k != "text_dim"})
+    x = sound(2, network.config.n_freq, 32)
+    network.train()(x, random(2, 8)).square().mean().backward()
+    dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
+
+
+# FiLM
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (2, 6, 9)])
+def test_film_is_its_formula_and_starts_as_the_identity(shape):
+    film, x, query = FiLM(3, 6), random(*shape), random(2, 3, seed=1)
+    assert torch.equal(film(x, query), x)
+    with torch.no_grad():
+        film.linear.weight.copy_(random(12, 3, seed=2))
+        film.linear.bias.copy_(random(12, seed=3))
+    out = film(x, query)
+    for b in range(2):
+        gamma, beta = (film.linear.weight @ query[b] + film.linear.bias).split(6)
+        for c in range(6):
+            assert torch.allclose(out[b, c], (1 + gamma[c]) * x[b, c] + beta[c], atol=1e-5)
+
+
+def test_film_without_a_query_has_no_weights_and_does_nothing():
+    film, x = FiLM(None, 6), random(2, 6, 4)
+    assert parameter_count(film) == 0
+    assert film(x, None) is x
+
+
+@pytest.mark.parametrize("changes", ARCHITECTURES, ids=["compact", "reference"])
+@torch.inference_mode()
+def test_an_untrained_network_does_not_listen_to_the_query_yet(changes):
+    network = build(UNetConfig(**{"channels": (4, 8), "n_bands": 16, "text_dim": 8, **changes}))
+    x = sound(1, network.config.n_freq, 24)
+    a, b = (network.eval()(x, random(1, 8, seed=seed)) for seed in (1, 2))
+    assert torch.equal(a, b)
+
+
+# The text-agnostic twin
+
+
+@pytest.mark.parametrize("changes", ARCHITECTURES, ids=["compact", "reference"])
+@torch.inference_mode()
+def test_the_twin_ignores_the_query(make_network, changes):
+    twin, network = make_network(**changes, text_dim=None), make_network(**changes)
+    x = sound(2, twin.config.n_freq, 24)
+    assert torch.equal(twin(x, random(2, 8)), twin(x))
+    assert torch.equal(twin(x, random(2, 3)), twin(x, None))
+    names = [name for name, _ in twin.named_parameters()]
+    assert not any("film" in name or "query" in name for name in names)
+    # Otherwise it is the same network.
+    shapes = {n: p.shape for n, p in network.named_parameters() if n in names}
+    assert shapes == {n: p.shape for n, p in twin.named_parameters()}
+    assert len(names) < len(list(network.parameters()))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_named_configurations_build_with_any_query_size(name):
+    with torch.device("meta"):
+        sizes = [parameter_count(build(name, text_dim)) for text_dim in (None, 8, 384)]
+        assert sizes == sorted(set(sizes))
+        as_configured = build(name)
+    assert as_configured.config == CONFIGS[name]
+
+
+# Configurations
+
+
+def test_reference_has_16_755_777_parameters():
+    with torch.device("meta"):
+        assert parameter_count(build("reference")) == 16_755_777
+
+
+@torch.inference_mode()
+def test_reference_keeps_all_bins_of_a_scaled_down_copy():
+    config = replace(CONFIGS["reference"], channels=(2, 4, 4, 8), text_dim=6)
+    mask = build(config).eval()(sound(2, 513, 33), random(2, 6))
+    assert mask.shape == (2, 513, 33)
+    assert ((mask >= 0) & (mask <= 1)).all()
+
+
+@pytest.mark.parametrize("name", ["huge", "", "Compact"])
+def test_an_unknown_name_is_one_sentence(name):
+    with pytest.raises(ValueError, match=r"^There is no configuration '.*': use compact or refer"):
+        build(name)
+
+
+# How far a mask looks
+
+
+@pytest.mark.parametrize("changes", [*ARCHITECTURES, {"channels": (4, 4, 8)}])
+@torch.inference_mode()
+def test_the_mask_depends_on_no_frame_beyond_its_context(make_network, changes):
+    network = make_network(**changes).double()  # the deepest path adds little to the mask
+    context = network.context_frames
+    x, query = sound(1, network.config.n_freq, 3 * context).double(), random(1, 8).double()
+    mask, reach = network(x, query), 0
+    for at in range(context, context + network.stride):  # every position in the pooling grid
+        changed = x.clone()
+        changed[..., at] *= 30
+        difference = (network(changed, query) - mask).abs().amax((0, 1))
+        assert difference[at] > 1e-3
+        reach = max(reach, int((difference > 1e-12).nonzero().sub(at).abs().max()))
+    assert context / 2 < reach <= context  # no more overlap than it takes
+
+
+@torch.inference_mode()
+def test_a_chunk_with_its_context_gives_the_same_mask(net):
+    stride, context = net.stride, net.context_frames + -net.context_frames % net.stride
+    frames = 4 * context + 3
+    x, query = sound(1, net.config.n_freq, frames), random(1, 8)
+    whole = net(x, query)
+    for first, last in ((0, 2 * context), (stride, 3 * context), (2 * context, frames)):
+        part = net(x[..., first:last], query)
+        inner = slice(0 if first == 0 else context, None if last == frames else -context)
+        difference = (part - whole[..., first:last])[..., inner]
+        assert difference.numel() > 0
+        assert difference.abs().max() < 1e-5
+    # An unaligned chunk would not do: the pooling grid moves with it.
+    moved = net(x[..., 1 : 3 * context], query) - whole[..., 1 : 3 * context]
+    assert moved[..., context:-context].abs().max() > 1e-5
+
+
+@QUICK
+@given(frames=st.integers(1, 400), chunk=st.integers(1, 12))
+@torch.inference_mode()
+def test_in_chunks_is_one_pass(net, frames, chunk):
+    x, query = sound(1, net.config.n_freq, frames), random(1, 8)
+    chunked = in_chunks(net, x, query, chunk * net.stride)
+    assert chunked.shape == x.shape
+    assert (chunked - net(x, query)).abs().max() < 1e-5
+
+
+# From waveform to mask to waveform
+
+
+@torch.inference_mode()
+def test_a_mask_does_not_depend_on_the_level_of_the_recording(net):
+    waveform, query = random(1, 4000), random(1, 8)
+    mask = estimate_mask(net, waveform, query)
+    for gain in (0.01, 10.0):
+        assert torch.allclose(estimate_mask(net, gain * waveform, query), mask, atol=1e-4)
+
+
+@pytest.mark.parametrize("config", [CONFIGS["compact"], CONFIGS["reference"]])
+@QUICK
+@given(
+    rate=st.sampled_from([8000, 16000, 22050, 48000]),
+    value=st.floats(0, 1),
+    hop=st.sampled_from([None, 0.016, 0.01]),
+)
+@torch.inference_mode()
+def test_a_constant_mask_scales(config, rate, value, hop):
+    waveform = random(2, rate // 5 + 1)
+    mask = torch.full((1, config.n_freq, 5), value)
+    out = apply_mask(mask, waveform, rate, config, hop)
+    assert out.shape == waveform.shape
+    assert torch.allclose(out, value * waveform, atol=1e-4)
