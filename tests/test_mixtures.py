@@ -188,21 +188,21 @@ def test_a_table_that_cannot_be_mixed_ends_in_a_sentence_not_in_a_loop(table):
         sampler(np.random.default_rng(0))
 
 
-@QUICK
-@given(seed=seeds, start=st.integers(0, 15999), length=st.integers(800, 8000))
-def test_active_offset_avoids_silence(seed, start, length):
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("start", [0, 6000, 15000])
+def test_active_offset_avoids_silence(start):
+    rng = np.random.default_rng(start)
     waveform = np.zeros(16000, np.float32)
-    waveform[(start + np.arange(length)) % 16000] = rng.standard_normal(length)
+    waveform[(start + np.arange(2000)) % 16000] = rng.standard_normal(2000)
     whole = np.sum(waveform**2)
-    offset = mixtures.active_offset(waveform, 4000, rng)
-    starts = range(0, 16000, 400)
-    hit = np.mean([np.any(mixtures.wrapped(waveform, s, 4000)) for s in starts])
-    # Sixteen starts: it misses the sound only if all of them do.
-    if (1 - hit) ** 16 < 1e-9:
-        crop = mixtures.wrapped(waveform, offset, 4000)
-        assert np.sum(crop**2) > 0.01 * whole
-    assert 0 <= offset < 16000
+
+    def heard(offset):
+        return np.sum(mixtures.wrapped(waveform, offset, 4000) ** 2) > 0.1 * whole
+
+    # The sound is an eighth of the clip: a blind crop would miss it more often than not.
+    assert np.mean([heard(offset) for offset in range(0, 16000, 400)]) < 0.5
+    offsets = [mixtures.active_offset(waveform, 4000, rng) for _ in range(200)]
+    assert np.mean([heard(offset) for offset in offsets]) > 0.97
+    assert len(set(offsets)) > 5
 
 
 @pytest.mark.parametrize("length", [1, 399, 400, 401, 1000])

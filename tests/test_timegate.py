@@ -84,6 +84,11 @@ def test_checked_windows_are_sorted_apart_and_checked_again_the_same(situation):
     assert len(checked) == len(runs(windows, samples))
 
 
+def test_windows_that_touch_are_one():
+    assert check_windows([(2, 3), (1, 2)], 5) == [(1.0, 3.0)]
+    assert np.all(gate([(2, 3), (1, 2)], 50, 10, fade=0.5)[15:25] == 1)
+
+
 def test_the_edge_is_a_raised_cosine_inside_the_window():
     out = gate([(0.25, 0.75)], 1000, 1000, fade=0.1)
     expected = 0.5 - 0.5 * np.cos(np.pi * (np.arange(100) + 0.5) / 100)

@@ -35,8 +35,9 @@ def separation(result: Separation) -> Figure:
     Example:
         >>> from textsep_lab import load_separator
         >>> noise = np.random.default_rng(0).standard_normal((1, 8000)).astype(np.float32)
-        >>> len(separation(load_separator().separate(noise, "wind", sample_rate=16000)).axes)
-        6
+        >>> result = load_separator().separate(noise, "wind", sample_rate=16000)
+        >>> len(separation(result).axes)  # four pictures, three colour bars
+        7
     """
     figure = Figure(figsize=(10, 8.4), layout="constrained")
     axes = figure.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": [3, 3, 3, 2]})

@@ -50,27 +50,33 @@ def run(out: str | Path) -> str:
     folder = demo_data_dir()
     result = load_separator().separate(folder / "mixture.wav", QUERY, windows=[WINDOW])
     target, _ = audio.load(folder / "target.wav")
-    files = result.save(out, overwrite=True)
-    return f"{score_table(result, target)}\n\n" + "\n".join(map(str, files))
+    scores = score(result, target)
+    files = result.save(out, overwrite=True, facts=scores)
+    return f"{table(scores)}\n\n" + "\n".join(map(str, files))
 
 
-def score_table(result: Separation, target: np.ndarray) -> str:
-    """Return the demonstration's table: SI-SDR in the window, before and after."""
-    start, end = (round(t * result.sample_rate) for t in WINDOW)
-    inside = slice(start, end)
+def score(result: Separation, target: np.ndarray) -> dict[str, float]:
+    """Return SI-SDR in dB inside the window, before and after, and the largest change outside."""
+    inside = slice(*(round(t * result.sample_rate) for t in WINDOW))
     before, after = (
         float(metrics.si_sdr(x[0, inside], target[0, inside]))
         for x in (result.input, result.output)
     )
-    outside = np.abs(result.output - result.input)[:, result.gate == 0].max()
-    return "\n".join(
-        [
-            f'query "{QUERY}", kept from {WINDOW[0]} to {WINDOW[1]} s',
-            "",
-            "SI-SDR inside the window      dB",
-            f"  mixture                  {before:6.1f}",
-            f"  output                   {after:6.1f}",
-            f"  improvement              {after - before:6.1f}",
-            f"largest change outside     {outside:6.1f}",
-        ]
-    )
+    change = np.abs(result.output - result.input)[:, result.gate == 0].max()
+    return {
+        "si_sdr_mixture_db": round(before, 2),
+        "si_sdr_output_db": round(after, 2),
+        "largest_change_outside": float(change),
+    }
+
+
+def table(scores: dict[str, float]) -> str:
+    """Return the demonstration's scores as text."""
+    before, after, change = scores.values()
+    return f"""query "{QUERY}", kept from {WINDOW[0]} to {WINDOW[1]} s
+
+SI-SDR inside the window        dB
+  mixture                   {before:6.1f}
+  output                    {after:6.1f}
+  improvement               {after - before:6.1f}
+largest change outside      {change:6.1f}"""

@@ -85,10 +85,17 @@ class Separation:
 
         return plots.separation(self)
 
-    def save(self, folder: str | Path, overwrite: bool = False, figure: bool = True) -> list[Path]:
+    def save(
+        self,
+        folder: str | Path,
+        overwrite: bool = False,
+        figure: bool = True,
+        facts: dict[str, Any] | None = None,
+    ) -> list[Path]:
         """Write output, residual, figure and ``result.json`` to `folder`.
 
         Audio keeps the input's rate, channels and, for WAV, FLAC and OGG, its sample format.
+        `facts` are added to ``result.json``.
 
         Raises:
             FileExistsError: a file is there already and `overwrite` is False; nothing is written.
@@ -110,7 +117,8 @@ class Separation:
 
             plots.write(self.plot(), files[3])
         with atomic_write(files[2]) as temporary:
-            temporary.write_text(json.dumps(self.summary(), indent=2) + "\n", encoding="utf-8")
+            text = json.dumps({**self.summary(), **(facts or {})}, indent=2, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
         return files
 
     def _file_type(self) -> tuple[str, str | None]:

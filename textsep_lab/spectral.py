@@ -89,7 +89,7 @@ def band_centres(n_bands: int, f_max: float = 8000.0) -> np.ndarray:
 
     Example:
         >>> band_centres(3, 8000.0).round().tolist()
-        [0.0, 1767.0, 8000.0]
+        [0.0, 1768.0, 8000.0]
     """
     return mel_to_hz(np.linspace(0.0, hz_to_mel(f_max), n_bands))
 

@@ -85,8 +85,9 @@ def gate(
         ValueError: see `check_windows`; or `fade` is negative or not finite.
 
     Example:
-        >>> gate([(0.2, 0.8)], samples=10, sample_rate=10, fade=0.2).round(2).tolist()
-        [0.0, 0.0, 0.15, 0.85, 1.0, 1.0, 0.85, 0.15, 0.0, 0.0]
+        >>> gate([(0.2, 0.8)], samples=10, sample_rate=10, fade=0.2).round(2)
+        array([0.  , 0.  , 0.15, 0.85, 1.  , 1.  , 0.85, 0.15, 0.  , 0.  ],
+              dtype=float32)
     """
     if not (math.isfinite(fade) and fade >= 0):
         raise ValueError(f"The fade is {fade} s: it must be 0 or more.")
