@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from textsep_lab import esc50
-from textsep_lab.film_unet import UNetConfig, build
+from textsep_lab.film import UNetConfig
+from textsep_lab.film_unet import build
 from textsep_lab.sounds import write_dataset
 
 TINY = UNetConfig(channels=(4, 8), n_bands=16, text_dim=8)

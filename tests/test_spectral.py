@@ -205,3 +205,12 @@ def test_a_ramp_in_time_stays_that_ramp_and_its_end_is_held(hop_in, hop_out):
     out = resample_frames(ramp, hop_in, hop_out, 50)[0, 0]
     expected = (torch.arange(50) * hop_out).clamp_max(19 * hop_in)
     assert torch.allclose(out, expected, atol=1e-5)
+
+
+def test_what_inference_cached_can_still_be_trained_through():
+    band_matrix.cache_clear()
+    with torch.inference_mode():
+        to_bins(torch.rand(1, 8, 3), 64, 16000)
+    mask = torch.rand(1, 8, 3, requires_grad=True)
+    to_bins(mask, 64, 16000).sum().backward()
+    assert mask.grad is not None

@@ -96,22 +96,18 @@ def in_chunks(
     return masks[0] if len(masks) == 1 else torch.cat(masks, -1)
 
 
-def apply_mask(
-    mask: Tensor, waveform: Tensor, sample_rate: int, config: UNetConfig, hop: float | None = None
-) -> Tensor:
+def apply_mask(mask: Tensor, waveform: Tensor, sample_rate: int, config: UNetConfig) -> Tensor:
     """Apply a mask of the network to waveforms at any sample rate.
 
     Args:
         mask: ``[batch, n_freq, frames]``, or batch 1 for all channels alike.
         waveform: ``[batch, samples]`` at `sample_rate`.
-        hop: step of the STFT the mask is applied in, in seconds; None is the network's own. A
-            shorter step than the network's costs little and leaves fewer artefacts.
 
     Returns:
         Target estimate ``[batch, samples]``.
     """
     window, own_hop = config.n_fft / config.sample_rate, config.hop_length / config.sample_rate
-    stft = Stft.at(sample_rate, window, hop or own_hop)
+    stft = Stft.at(sample_rate, window, own_hop)
     spectrogram = stft(waveform)
     if config.n_bands is None and sample_rate != config.sample_rate:
         mask = _bins_at(mask, config, stft.n_fft, sample_rate)

@@ -70,11 +70,10 @@ def spectrogram(
         top_db: top of the colour scale, to compare two pictures; by default the maximum.
     """
     samples = waveform.shape[1]
-    hop = max(0.016, samples / sample_rate / 1200)  # no more columns than a screen has
-    stft = Stft.at(sample_rate, 0.064, min(hop, 0.032))
-    power = sum(stft(torch.from_numpy(row[None]))[0].abs().square() for row in waveform)
-    step = max(1, round(hop / (stft.hop_length / sample_rate)))
-    bands = to_bands(power.sqrt()[:, ::step], _ROWS, sample_rate, sample_rate / 2).numpy()
+    stft = Stft.at(sample_rate, 0.064, 0.016)
+    step = max(1, stft.frames(samples) // 1200)  # no more columns than a screen has
+    power = sum(stft(torch.from_numpy(row[None]))[0].abs().square()[:, ::step] for row in waveform)
+    bands = to_bands(power.sqrt(), _ROWS, sample_rate, sample_rate / 2).numpy()
     level = 20 * np.log10(np.maximum(bands, 1e-7) / (stft.n_fft / 4))
     top_db = float(level.max()) if top_db is None else top_db
     axis.imshow(

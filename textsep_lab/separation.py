@@ -23,8 +23,6 @@ from textsep_lab.paths import atomic_write, make_folder
 from textsep_lab.timegate import DEFAULT_FADE, Window, check_windows, gate
 
 MODES = ("keep", "remove")
-#: Step of the STFT the mask is applied in, in seconds: half the network's own, for smoothness.
-APPLY_HOP = 0.016
 
 
 @dataclass(frozen=True)
@@ -212,7 +210,7 @@ class Separator:
         # A channel at a time: the spectrogram is the largest thing in memory.
         config = self.network.config
         rows = (torch.from_numpy(row[None]) for row in waveform)
-        parts = [apply_mask(mask, row, sample_rate, config, APPLY_HOP) for row in rows]
+        parts = [apply_mask(mask, row, sample_rate, config) for row in rows]
         return torch.cat(parts).numpy()
 
 

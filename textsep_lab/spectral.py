@@ -40,7 +40,7 @@ class Stft:
     hop_length: int = 512
 
     @classmethod
-    def at(cls, sample_rate: int, window: float = 0.064, hop: float = 0.016) -> Stft:
+    def at(cls, sample_rate: int, window: float = 0.064, hop: float = 0.032) -> Stft:
         """Return the transform with a window and hop given in seconds."""
         return cls(2 * max(1, round(window * sample_rate / 2)), max(1, round(hop * sample_rate)))
 
@@ -70,6 +70,7 @@ class Stft:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # what is cached here may later take part in training
 def _window(n_fft: int, device: torch.device) -> Tensor:
     return torch.hann_window(n_fft, device=device).sqrt()
 
@@ -95,6 +96,7 @@ def band_centres(n_bands: int, f_max: float = 8000.0) -> np.ndarray:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # as for the window
 def band_matrix(n_bands: int, n_fft: int, sample_rate: int, f_max: float = 8000.0) -> Tensor:
     """Return the interpolation weights from bands to bins, ``[n_bands, n_fft // 2 + 1]``.
 
