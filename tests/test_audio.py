@@ -297,6 +297,18 @@ def test_no_cut_goes_unnoticed(tmp_path_factory, ending, share):
     assert_one_sentence(caught.value, path)
 
 
+def test_an_ogg_is_cut_off_wherever_it_ends_inside_a_page(tmp_path):
+    path = audio.save(tmp_path / "x.ogg", noise(1, 16000), 16000)
+    whole = path.read_bytes()
+    pages = [at for at in range(len(whole)) if whole.startswith(b"OggS", at)]
+    assert len(pages) > 2
+    ends = {at + k for at in [*pages[2:], len(whole)] for k in range(-30, 31)}
+    for end in sorted(ends & set(range(len(whole))) - set(pages)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(ValueError, match=r"is cut off|cannot be read"):
+            audio.load(path)
+
+
 @pytest.mark.parametrize("ending", ["wav", "flac", "ogg"])
 @settings(max_examples=40, deadline=None)
 @given(position=st.integers(0, 79), value=st.integers(0, 255))

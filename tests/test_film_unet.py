@@ -83,6 +83,11 @@ def test_in_training_every_parameter_learns(net, make_network):
     assert dead == []
 
 
+def test_a_network_that_takes_a_query_does_not_go_without(net):
+    with pytest.raises(TypeError):
+        net(sound(1, net.config.n_freq, 24))
+
+
 # FiLM
 
 

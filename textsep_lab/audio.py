@@ -6,6 +6,7 @@ Waveforms are float32 ``[channels, samples]`` with full scale at ±1. Taught in 
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,14 +86,22 @@ def _is_cut_off(path: Path) -> bool:
         file.seek(max(0, size - 65536))  # an Ogg page is shorter
         tail = file.read()
     if header[:4] == b"OggS":
-        page = tail[tail.rfind(b"OggS") :]
-        lengths = page[27 : 27 + page[26]] if len(page) > 26 else b""
-        return len(page) < 28 or len(page) < 27 + page[26] + sum(lengths)
+        return _last_page_is_cut_off(tail)
     kinds = {b"RIFFWAVE": "little", b"FORMAIFF": "big", b"FORMAIFC": "big"}
     order = kinds.get(header[:4] + header[8:12])
     promised = int.from_bytes(header[4:8], order) if order else 0
     # Recorders that stream leave 0 or the largest number here; those files are whole.
     return promised not in (0, 0xFFFFFFFF) and promised + 8 > size + 1
+
+
+def _last_page_is_cut_off(tail: bytes) -> bool:
+    pages = [match.start() for match in re.finditer(rb"OggS\0[\0-\7]", tail)]
+    page = tail[pages[-1] :] if pages else b""
+    if len(page) < 27:
+        return True
+    end = 27 + page[26] + sum(page[27 : 27 + page[26]])
+    rest = page[end:]
+    return end > len(page) or (rest != b"" and b"OggS".startswith(rest[:4]))
 
 
 def check_waveform(waveform: np.ndarray, name: str = "The waveform") -> np.ndarray:

@@ -175,7 +175,7 @@ class RecipeSampler:
         clips: Clips,
         samples: int,
         snr_db: tuple[float, float] = (-5.0, 5.0),
-        interferers: tuple[float, ...] = (0.65, 0.25, 0.1),
+        interferers: tuple[float, ...] = (0.8, 0.15, 0.05),
     ) -> None:
         self.clips, self.samples, self.snr_db = clips, samples, snr_db
         self.interferers = np.asarray(interferers) / np.sum(interferers)
