@@ -62,9 +62,9 @@ def test_window_and_hop_last_the_same_at_every_rate(rate):
 
 def test_the_transform_is_its_formula():
     stft, waveform = Stft(16, 4), white(1, 50).double()
-    padded = np.pad(waveform[0].numpy(), 8)
+    padded = np.pad(waveform[0].numpy(), (8, 8 + 2))  # half a window, and up to a whole hop
     window = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(16) / 16))
-    frames = np.stack([padded[k : k + 16] * window for k in range(0, 51, 4)], axis=1)
+    frames = np.stack([padded[k : k + 16] * window for k in range(0, 53, 4)], axis=1)
     expected = np.fft.rfft(frames, axis=0)
     assert stft(waveform.float())[0].numpy() == pytest.approx(expected, abs=1e-5)
 
@@ -214,3 +214,11 @@ def test_what_inference_cached_can_still_be_trained_through():
     mask = torch.rand(1, 8, 3, requires_grad=True)
     to_bins(mask, 64, 16000).sum().backward()
     assert mask.grad is not None
+
+
+@pytest.mark.parametrize("samples", [63, 64, 65, 95, 127])
+def test_the_last_samples_are_not_blown_up_by_a_mask(samples):
+    stft, waveform = Stft(64, 32), white(8, samples)
+    mask = torch.rand(1, 33, stft.frames(samples), generator=torch.Generator().manual_seed(0))
+    out = stft.inverse(mask * stft(waveform), samples)
+    assert out.abs().max() < 1.5 * waveform.abs().max()

@@ -60,7 +60,7 @@ def estimate_mask(
         >>> network = build("compact", text_dim=8).eval()
         >>> mask = estimate_mask(network, torch.randn(1, 16000), torch.randn(1, 8))
         >>> tuple(mask.shape)
-        (1, 64, 32)
+        (1, 64, 33)
     """
     if level is None:
         level = waveform.square().flatten(1).mean(-1).sqrt()

@@ -31,7 +31,7 @@ class Stft:
         >>> x = torch.randn(2, 1001)
         >>> spectrogram = stft(x)
         >>> tuple(spectrogram.shape)
-        (2, 33, 32)
+        (2, 33, 33)
         >>> bool(torch.allclose(stft.inverse(spectrogram, 1001), x, atol=1e-5))
         True
     """
@@ -46,12 +46,15 @@ class Stft:
 
     def frames(self, samples: int) -> int:
         """Return the number of frames for a waveform of `samples` samples."""
-        return samples // self.hop_length + 1
+        return -(-samples // self.hop_length) + 1
 
     def __call__(self, waveform: Tensor) -> Tensor:
         """Transform ``[batch, samples]`` to complex ``[batch, freq, time]``."""
+        # A frame past the end: under the last window's edge alone, the inverse would divide the
+        # last samples by nearly nothing and turn a mask into a click.
+        whole = torch.nn.functional.pad(waveform, (0, -waveform.shape[-1] % self.hop_length))
         return torch.stft(
-            waveform,
+            whole,
             self.n_fft,
             self.hop_length,
             window=_window(self.n_fft, waveform.device),
