@@ -28,7 +28,9 @@ from textsep_lab.spectral import Stft, to_bands, to_bins
 
 SAMPLE_RATE, N_BANDS = 16000, 64
 System = Callable[[Mixture, str], np.ndarray]
-OURS, HELD_OUT = "ours, bare label", "ours, held-out wording"
+OURS, PHRASED, HELD_OUT = "ours, bare label", "ours, label in a phrase", "ours, other words"
+PHRASES = ("a recording of {}", "{} noise in the background", "please isolate the {}",
+           "I hear {} nearby")  # fmt: skip
 
 
 def run(
@@ -82,12 +84,16 @@ def systems(separator: Separator) -> dict[str, System]:
     def held_out(truth: Mixture, label: str) -> np.ndarray:
         return ours(truth, str(rng.choice(wordings.for_label(label, "heldout"))))
 
+    def phrased(truth: Mixture, label: str) -> np.ndarray:
+        return ours(truth, str(rng.choice(PHRASES)).format(esc50.label_text(label)))
+
     def oracle(mask: Callable, bands: bool) -> System:
         return lambda truth, _label: _apply_oracle(truth, mask, bands)
 
     return {
         "mixture (floor)": lambda truth, _label: truth.mixture,
         HELD_OUT: held_out,
+        PHRASED: phrased,
         OURS: lambda truth, label: ours(truth, esc50.label_text(label)),
         f"oracle IRM, {N_BANDS} bands": oracle(ideal_ratio_mask, True),
         f"oracle Wiener, {N_BANDS} bands": oracle(wiener_mask, True),
