@@ -91,7 +91,7 @@ def separate(recording, query, mode, windows, fade, out, checkpoint, overwrite, 
     if not result.input.any():
         click.echo(f"Warning: '{recording}' is silent: there was nothing to separate.", err=True)
     else:
-        share = f"{100 * result.energy_share:.0f} %"
+        share = f"{100 * result.energy_share:.1f} %"
         click.echo(f"{share} of the energy in the window was taken for “{result.query}”.")
     for path in files:
         click.echo(path)
@@ -196,7 +196,7 @@ def data() -> None:
 @click.argument("dest", type=EXISTING, required=False)
 @click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
 def data_esc50(dest, overwrite) -> None:
-    """Download ESC-50 (616 MB; CC BY-NC 3.0) to DEST, by default data/ESC-50.
+    """Download ESC-50 (646 MB; CC BY-NC 3.0) to DEST, by default data/ESC-50.
 
     A download that was cut is resumed by the same command.
     """
