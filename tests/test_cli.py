@@ -223,3 +223,8 @@ def test_help_teaches(run, command):
     done = run(*command, "--help")
     assert done.exit_code == 0
     assert "Usage" in done.output
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys, textsep_lab.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
