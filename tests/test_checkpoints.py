@@ -298,3 +298,10 @@ def test_what_is_no_training_state_is_one_sentence(path, tmp_path):
     assert_one_sentence(caught.value, broken)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         checkpoints.load_state(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("encoder", ["minilm", {}, {"dim": 8}, 3])
+def test_a_sidecar_that_names_no_encoder_is_refused(tmp_path, network, encoder):
+    path = checkpoints.save(tmp_path / "a.safetensors", network, {"encoder": encoder})
+    with pytest.raises(ValueError, match=r"a\.json.*does not name the text encoder"):
+        checkpoints.load(path)

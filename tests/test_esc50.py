@@ -120,32 +120,18 @@ def test_label_text():
     assert esc50.label_text("sea_waves") == "sea waves"
 
 
-def test_clips_have_table_order_and_five_seconds(root):
-    table = esc50.read_table(root)
-    clips = esc50.load_clips(table)
-    assert clips.shape == (10, 80000)
-    assert clips.dtype == np.float32
-    assert np.array_equal(clips[3, :1600], esc50.load_clip(table["path"][3]))
-    assert not clips[:, 1600:].any()
-    whole = esc50.load_clips(table, dtype="int16")
-    assert np.abs(whole / 32767 - clips).max() <= 0.51 / 32767
-    with pytest.raises(ValueError, match="float64"):
-        esc50.load_clips(table, dtype="float64")
-
-
-def test_long_and_stereo_clips_are_trimmed_and_mixed_down(tmp_path):
+def test_stereo_clips_are_mixed_down_and_resampled(tmp_path):
     path = tmp_path / "long.wav"
-    stereo = np.stack([np.full(8000 * 6, 0.5), np.full(8000 * 6, -0.25)], axis=1)
+    stereo = np.stack([np.full(8000, 0.5), np.full(8000, -0.25)], axis=1)
     soundfile.write(path, stereo, 8000)
-    clips = esc50.load_clips(pd.DataFrame({"path": [str(path)]}), sample_rate=8000)
-    assert clips.shape == (1, 40000)
-    assert clips == pytest.approx(0.125, abs=1e-3)
+    assert esc50.load_clip(path, 8000) == pytest.approx(0.125, abs=1e-3)
+    assert esc50.load_clip(path, 16000).shape == (16000,)
 
 
 def test_damaged_clip_is_named(root):
     (root / "audio" / "3-300-A-0.wav").write_bytes(b"RIFF not really")
     with pytest.raises(ValueError, match=r"3-300-A-0\.wav"):
-        esc50.load_clips(esc50.read_table(root))
+        esc50.load_clip(root / "audio" / "3-300-A-0.wav")
 
 
 def test_verify_counts_balance_and_decoding(root):

@@ -478,7 +478,7 @@ def test_a_network_without_a_query_or_with_another_encoder_is_refused(
         load_separator(twin)
     wide = make_network(text_dim=12)
     path = checkpoints.save(tmp_path / "wide.safetensors", wide, {"encoder": {"name": "fake"}})
-    with pytest.raises(ValueError, match=r"needs 12-dimensional embeddings, but 'fake' gives 8\.$"):
+    with pytest.raises(ValueError, match=r"with 12-dimensional embeddings; the encoder gives 8\.$"):
         load_separator(path)
 
 

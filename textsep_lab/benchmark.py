@@ -46,8 +46,9 @@ def run(
         limit: only so many mixtures, spread over the list by a fixed shuffle.
 
     Returns:
-        One row per mixture and system: columns mixture, label, system, si_sdri_db, sdri_db.
-        ``attrs`` holds the recipes, and what `presence` and `latency` give.
+        One row per mixture and system: columns mixture, label, system, si_sdri_db, sdri_db
+        and output_level_db (re full scale). ``attrs`` holds the recipes, and what `presence`
+        and `latency` give.
 
     Raises:
         FileNotFoundError: no data set or no checkpoint.
@@ -159,10 +160,12 @@ def _apply_oracle(truth: Mixture, mask: Callable, bands: bool) -> np.ndarray:
 
 
 def _score(estimate: np.ndarray, truth: Mixture) -> dict[str, float]:
-    return {
+    scores = {
         f"{name}i_db": float(metric(estimate, truth.target) - metric(truth.mixture, truth.target))
         for name, metric in (("si_sdr", metrics.si_sdr), ("sdr", metrics.snr))
     }
+    # Where a silent target leaves the scores undefined, this is what can be said.
+    return {**scores, "output_level_db": metrics.level_db(estimate)}
 
 
 def summary(report: pd.DataFrame) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def load(path: str | Path | None = None, encoder_dim: int | None = None):
         ValueError: damaged, of a foreign format, or made for another embedding dimension.
     """
     path = find(path)
-    info = _read_sidecar(path.with_suffix(".json"))
+    info = describe(path)
     if sha256(path) != info["sha256"]:
         raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
     config = _config(info, path)
@@ -101,7 +101,14 @@ def find(path: str | Path | None) -> Path:
     return path
 
 
-def _read_sidecar(path: Path) -> dict[str, Any]:
+def describe(path: Path) -> dict[str, Any]:
+    """Read the sidecar of a weights file, without the weights.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        ValueError: damaged, or of a foreign format.
+    """
+    path = path.with_suffix(".json")
     if not path.is_file():
         raise FileNotFoundError(f"The checkpoint's description '{path}' is missing.")
     try:
@@ -110,6 +117,9 @@ def _read_sidecar(path: Path) -> dict[str, Any]:
         raise ValueError(f"'{path}' is damaged: it is not JSON.") from error
     if not isinstance(info, dict) or info.get("format") != FORMAT or "sha256" not in info:
         raise ValueError(f"'{path}' does not describe a checkpoint of this kit ({FORMAT}).")
+    encoder = info.get("encoder")
+    if encoder is not None and not (isinstance(encoder, dict) and "name" in encoder):
+        raise ValueError(f"'{path}' does not name the text encoder of its checkpoint.")
     return info
 
 

@@ -20,7 +20,6 @@ from tqdm.auto import tqdm
 from textsep_lab import audio, paths
 
 ENVIRONMENT_VARIABLE = "TEXTSEP_ESC50"
-CLIP_SECONDS = 5.0
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 
 
@@ -157,30 +156,6 @@ def load_clip(path: str | Path, sample_rate: int = 16000) -> np.ndarray:
     waveform, rate = audio.load(path)
     mono = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.asarray(audio.resample(mono, rate, sample_rate)[0], dtype=np.float32)
-
-
-def load_clips(table: pd.DataFrame, sample_rate: int = 16000, dtype: str = "float32") -> np.ndarray:
-    """Return all recordings of `table` in its order, `[n, samples]`, cut or zero-padded to 5 s.
-
-    `dtype` is "float32" (full scale ±1; 2,000 clips at 16 kHz take 640 MB) or "int16" (the same
-    times 32767, rounded; half the memory). A progress bar appears after 2 s.
-
-    Raises:
-        ValueError: a file is damaged (the sentence names it), or `dtype` is neither of the two.
-
-    Example:
-        >>> load_clips(pd.DataFrame({"path": []})).shape  # as many rows as the table has
-        (0, 80000)
-    """
-    if dtype not in ("float32", "int16"):
-        raise ValueError(f"dtype: {dtype!r} is not known; use 'float32' or 'int16'.")
-    clips = np.zeros((len(table), round(CLIP_SECONDS * sample_rate)), dtype=dtype)
-    for row, path in enumerate(tqdm(table["path"], desc="reading clips", unit="clip", delay=2)):
-        clip = load_clip(path, sample_rate)[: clips.shape[1]]
-        if dtype == "int16":
-            clip = np.round(np.clip(clip, -1, 1) * 32767)
-        clips[row, : len(clip)] = clip
-    return clips
 
 
 def verify(

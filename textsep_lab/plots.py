@@ -46,10 +46,9 @@ def separation(result: Separation) -> Figure:
     spectrogram(axes[2], result.output, result.sample_rate, top_db)
     waveforms(axes[3], result)
     verb = "kept" if result.mode == "keep" else "removed"
+    where = "" if result.windows is None else " inside the window"
     titles = ("Input", f"Mask: where the network hears “{result.query}”",
-              f"Output: “{result.query}” {verb} inside the window", "Waveforms")  # fmt: skip
-    if result.windows is None:
-        titles = (*titles[:2], f"Output: “{result.query}” {verb}", titles[3])
+              f"Output: “{result.query}” {verb}{where}", "Waveforms")  # fmt: skip
     for axis, title in zip(axes, titles, strict=True):
         # A query may hold a dollar sign; it is no formula.
         axis.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)

@@ -237,11 +237,9 @@ def load_separator(checkpoint: str | Path | None = None) -> Separator:
         ValueError: damaged, foreign, or trained with another encoder.
     """
     path = checkpoints.find(checkpoint)
-    network, info = checkpoints.load(path)
-    if info.get("encoder") is None:
+    described = checkpoints.describe(path).get("encoder")
+    if described is None:
         raise ValueError(f"'{path}' is a text-agnostic network: it cannot take a query.")
-    encoder = load_encoder(info["encoder"]["name"])
-    if encoder.dim != network.config.text_dim:
-        raise ValueError(f"'{path}' needs {network.config.text_dim}-dimensional embeddings, but "
-                         f"'{encoder.name}' gives {encoder.dim}.")  # fmt: skip
+    encoder = load_encoder(described["name"])
+    network, info = checkpoints.load(path, encoder.dim)
     return Separator(network, encoder, info)
