@@ -1,4 +1,4 @@
-"""Shared by the tests: a text encoder that needs no weights, a tiny network, a tiny dataset."""
+"""Shared by the tests: encoders that need no weights, a tiny network, a tiny dataset."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from textsep_lab import esc50
+from textsep_lab.calibration import Calibration, Logistic
+from textsep_lab.detection import Detector
 from textsep_lab.film import UNetConfig
 from textsep_lab.film_unet import build
 from textsep_lab.sounds import write_dataset
@@ -25,6 +27,72 @@ class FakeEncoder:
         seeds = (int.from_bytes(hashlib.sha256(t.encode()).digest()[:8], "big") for t in texts)
         points = np.stack([np.random.default_rng(s).standard_normal(self.dim) for s in seeds])
         return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+class ToneEar:
+    """Hears which of three tones sounds, and reads their names; all else is the fourth thing."""
+
+    name, dim = "tones", 4
+    words, hertz = ("low", "middle", "high"), (300, 1000, 3000)
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        named = np.array([[word in text.split() for word in self.words] for text in texts])
+        rows = np.column_stack([named, ~named.any(1)]).astype(np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+        if not waveform.any():
+            raise ValueError("The recording is silent: it sounds like nothing.")
+        spectrum = np.abs(np.fft.rfft(waveform / np.abs(waveform).max())) ** 2
+        heard = np.fft.rfftfreq(waveform.shape[1], 1 / sample_rate)
+        near = [np.abs(np.log(np.maximum(heard, 1e-9) / hertz)) < 0.15 for hertz in self.hertz]
+        energy = [spectrum[:, band].sum() for band in [*near, ~np.any(near, axis=0)]]
+        return np.sqrt(energy / np.sum(energy)).astype(np.float32)
+
+
+class FrameEar(ToneEar):
+    """The same, with frames; like any network, it hears something in silent ones, too."""
+
+    name, frame_hop = "tone-frames", 0.1
+
+    def embed_frames(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+        step = round(self.frame_hop * sample_rate)
+        frames = (waveform[:, k : k + step] for k in range(0, waveform.shape[1], step))
+        return np.stack([
+            self.embed_audio(x, sample_rate) if x.any() else np.eye(4, dtype=np.float32)[0]
+            for x in frames
+        ])  # fmt: skip
+
+
+def ear_calibration(ear: ToneEar, **changes) -> Calibration:
+    """Return curves for a `ToneEar`: a cosine of 1 is as good as certain, one of 0 is none."""
+    fields = {
+        "encoder": ear.name,
+        "weights_sha256": None,
+        "detection": Logistic((5.0, 5.0), -6.0),
+        "presence": Logistic((5.0, 5.0), -5.0),
+        "activity": Logistic((20.0, 0.0), -12.0),
+        "confidence": None,
+        "separator_sha256": None,
+        "protocol": "made by hand",
+    }
+    return Calibration(**{**fields, **changes})
+
+
+def tone_detector(frames: bool = True, **changes) -> Detector:
+    """Return a detector of tones, whose ear has frames of 0.1 s or none of its own."""
+    ear = FrameEar() if frames else ToneEar()
+    return Detector(ear, ear_calibration(ear, **changes))
+
+
+def tone_signal(seconds: float, *events: tuple, rate: int = 16000, channels: int = 1) -> np.ndarray:
+    """Return tones, each (word, start, end) in seconds, in silence: ``[channels, samples]``."""
+    time = np.arange(round(seconds * rate)) / rate
+    out = np.zeros(len(time))
+    for word, start, end in events:
+        hertz = ToneEar.hertz[ToneEar.words.index(word)]
+        out += 0.3 * np.sin(2 * np.pi * hertz * time) * ((time >= start) & (time < end))
+    return np.repeat(out[None], channels, axis=0).astype(np.float32)
 
 
 def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
@@ -53,6 +121,23 @@ def tiny_network(seed: int = 0, **changes) -> torch.nn.Module:
 @pytest.fixture(scope="session")
 def fake_encoder() -> FakeEncoder:
     return FakeEncoder()
+
+
+@pytest.fixture(scope="session")
+def detector() -> Detector:
+    return tone_detector()
+
+
+@pytest.fixture(scope="session")
+def make_detector():
+    """`tone_detector(frames=True, **changes)`, for tests that need another."""
+    return tone_detector
+
+
+@pytest.fixture(scope="session")
+def tones():
+    """`tone_signal(seconds, *events, rate=16000, channels=1)`."""
+    return tone_signal
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ def test_a_network_comes_back_with_the_same_mask(tmp_path, make_network, changes
     assert not loaded.training
     assert info["encoder"] == ENCODER["encoder"]
     assert info["format"] == checkpoints.FORMAT
+    assert info["kind"] == "separator"
     assert info["sha256"] == checkpoints.sha256(path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.json", "net.safetensors"]
 
@@ -192,6 +193,14 @@ def test_a_sidecar_that_describes_another_network_is_one_sentence(path, changes)
 def test_a_sidecar_without_a_configuration_is_one_sentence(path, config):
     edit_sidecar(path, config=config)
     with pytest.raises(ValueError, match="describes no network of this kit") as caught:
+        checkpoints.load(path)
+    assert_one_sentence(caught.value, path)
+
+
+@pytest.mark.parametrize("kind", [..., None, "listener", "SEPARATOR", 3, ["separator"]])
+def test_a_sidecar_of_another_kind_is_one_sentence(path, kind):
+    edit_sidecar(path, kind=kind)
+    with pytest.raises(ValueError, match="what is needed is a separator") as caught:
         checkpoints.load(path)
     assert_one_sentence(caught.value, path)
 

@@ -5,14 +5,16 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from textsep_lab import audio, esc50
+from textsep_lab import audio, embeddings, esc50, hearing_report
 from textsep_lab.cli import main
 from textsep_lab.manifests import read_manifest
 from textsep_lab.mixtures import Clips, render
+from textsep_lab.weights import EncoderStatus
 
 
 @pytest.fixture
@@ -129,6 +131,12 @@ def test_no_file_gets_one_sentence_and_status_2(run, tmp_path, name):
         (("--query", "rain", "--checkpoint", "nowhere.safetensors"), "nowhere.safetensors"),
         (("--query", "rain", "--mode", "louder"), "mode"),
         (("--query", "rain", "--window", "one", "two"), "one"),
+        (("--query", "rain", "--window", "auto", "--window", "0", "0.1"), "not both"),
+        (("--query", "rain", "--window", "0", "0.1", "--window", "auto"), "not both"),
+        (("--query", "rain", "--window", "Auto"), "--window"),
+        (("--query", "rain", "--method", "ica"), "method"),
+        (("--query", "rain", "--method", "nmf", "--components", "0"), "components"),
+        (("--query", "rain", "--method", "nmf", "--components", "500"), "at most"),
     ],
 )
 def test_a_bad_argument_gets_one_sentence_and_status_2(run, tmp_path, noise, arguments, word):
@@ -218,11 +226,235 @@ def test_benchmark(run, dataset, tmp_path):
     assert "3 mixtures" in summary
 
 
-@pytest.mark.parametrize("command", [(), ("separate",), ("train",), ("data",), ("data", "esc50")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        (), ("separate",), ("train",), ("data",), ("data", "esc50"), ("detect",), ("describe",),
+        ("encoders",), ("hearing",), ("train-listener",),
+    ],
+)  # fmt: skip
 def test_help_teaches(run, command):
     done = run(*command, "--help")
     assert done.exit_code == 0
     assert "Usage" in done.output
+
+
+# What is in it, and when
+
+
+@pytest.fixture
+def ears(monkeypatch, detector):
+    """Let the commands hear with the detector of tones; return the arguments it was asked for."""
+    asked = []
+
+    def load(*arguments):
+        asked.append(arguments)
+        return detector
+
+    monkeypatch.setattr("textsep_lab.detection.load_detector", load)
+    monkeypatch.setattr("textsep_lab.separation.load_detector", load)
+    return asked
+
+
+@pytest.fixture
+def street(tmp_path, tones):
+    """3 s of stereo: a high tone all the while, a low one from 0.5 to 1 s and from 2 to 3 s."""
+    wave = 0.2 * tones(3, ("high", 0, 3), channels=2)
+    wave += tones(3, ("low", 0.5, 1.0), ("low", 2.0, 3.0), channels=2)
+    return audio.save(tmp_path / "street.wav", wave, 16000)
+
+
+LABELS = ("--label", "low", "--label", "middle")
+
+
+def test_detect_says_what_how_probably_and_when(run, ears, street):
+    done = run("detect", street, *LABELS)
+    assert done.exit_code == 0, done.output
+    first, second = done.output.splitlines()
+    assert first.endswith(" %  low: 0.5 to 1.0 s, 2.0 to 3.0 s") and float(first[:5]) > 90
+    assert second.endswith(" %  middle: 0.0 to 3.0 s") and float(second[:5]) < 10
+    assert ears == [("mini-clap", None)]
+
+
+def test_detect_lists_as_many_labels_as_asked(run, ears, street):
+    assert len(run("detect", street).output.splitlines()) == 5
+    assert len(run("detect", street, "--top", 9).output.splitlines()) == 9
+    assert len(run("detect", street, *LABELS, "--top", 1).output.splitlines()) == 1
+
+
+def test_detect_writes_a_table_and_a_figure(run, ears, street, tmp_path):
+    files = ("--out", "new/found.csv", "--figure", "new/found.png")
+    done = run("detect", street, *LABELS, *files)
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(tmp_path / "new" / "found.csv")
+    assert list(found.columns) == ["label", "probability", "start", "end"]
+    assert found["label"].tolist() == ["low", "low", "middle"]
+    assert found[["start", "end"]].to_numpy().tolist() == [[0.5, 1], [2, 3], [0, 3]]
+    assert (tmp_path / "new" / "found.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(("option", "name"), [("--out", "mine.csv"), ("--figure", "mine.png")])
+def test_detect_overwrites_nothing_unless_asked(run, ears, street, tmp_path, option, name):
+    (tmp_path / name).write_text("mine")
+    other = {"--out": ("--figure", "other"), "--figure": ("--out", "other")}[option]
+    done = run("detect", street, *LABELS, option, name, *other)
+    refused(done, tmp_path, f"'{name}' is there already", out="other")
+    assert (tmp_path / name).read_text() == "mine" and ears == []
+    assert run("detect", street, *LABELS, option, name, "--overwrite").exit_code == 0
+    assert (tmp_path / name).read_bytes() != b"mine"
+
+
+def test_detect_hears_nothing_in_silence(run, ears, tmp_path):
+    sf.write(tmp_path / "silence.wav", np.zeros(8000), 16000)
+    done = run("detect", "silence.wav", "--out", "found.csv", "--figure", "found.png")
+    assert done.exit_code == 0, done.output
+    assert done.output == "100.0 %  silence: 0.0 to 0.5 s\n"
+    rows = pd.read_csv(tmp_path / "found.csv").to_numpy().tolist()
+    assert rows == [["silence", 1.0, 0.0, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--label", "low", "--label", " low"), "'low' is in the list twice"),
+        (("--label", ""), "query is empty"),
+        (("--top", "0"), "top is 0"),
+        (("--top", "many"), "--top"),
+    ],
+)
+def test_detect_refuses_bad_arguments_in_one_sentence(
+    run, ears, street, tmp_path, arguments, words
+):
+    refused(run("detect", street, "--out", "out", *arguments), tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--encoder", "nobody"), "no encoder 'nobody'"),
+        (("--encoder", "minilm-l6-int8"), "cannot hear"),
+        (("--calibration", "none.json"), "textsep hearing --calibrate"),
+        (("--calibration", "street.wav"), "is not a calibration"),
+    ],
+)
+def test_detect_refuses_ears_it_cannot_use(run, street, tmp_path, arguments, words):
+    refused(run("detect", street, "--out", "out", *arguments), tmp_path, words)
+
+
+@pytest.mark.parametrize("make", [*FILES, None])
+def test_detect_refuses_bad_files_in_one_sentence(run, ears, tmp_path, make):
+    name = make(tmp_path) if make else "nowhere.wav"
+    refused(run("detect", name, "--out", "out"), tmp_path, name)
+
+
+@pytest.mark.parametrize("method", ["unet", "nmf"])
+def test_window_auto_works_where_the_sound_is_heard(run, ears, street, tmp_path, method):
+    ask = ("--query", "low", "--window", "auto", "--method", method, "--components", 3)
+    done = run("separate", street, *ask, "--out", "out", "--no-figure")
+    assert done.exit_code == 0, done.output
+    assert "“low” is heard from 0.5 to 1.0 s, 2.0 to 3.0 s." in done.output
+    assert "Confidence that it is there: " in done.output
+    facts = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert facts["auto_windows"] and facts["windows_s"] == [[0.5, 1.0], [2.0, 3.0]]
+    assert facts["method"] == method and 0.9 < facts["confidence"] <= 1
+    before, after = (audio.load(x)[0] for x in (street, tmp_path / "out" / "output.wav"))
+    outside = np.r_[0:8000, 16000:32000]
+    assert np.array_equal(before[:, outside], after[:, outside])
+    assert not np.array_equal(before, after)
+
+
+def test_window_auto_refuses_what_is_heard_nowhere(run, ears, street, tmp_path):
+    done = run("separate", street, "--query", "middle", "--window", "auto", "--out", "out")
+    refused(done, tmp_path, "heard nowhere")
+
+
+def test_separate_without_arguments_names_what_is_missing(run, tmp_path):
+    refused(run("separate"), tmp_path, "Missing")
+
+
+def test_nmf_is_a_method(run, ears, street, tmp_path):
+    done = run("separate", street, "--query", "low", "--method", "nmf", "--components", 2,
+               "--out", "out")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"output.wav", "residual.wav", "separation.png", "result.json"}
+    facts = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert (facts["method"], facts["auto_windows"], facts["windows_s"]) == ("nmf", False, None)
+
+
+def test_encoders_are_listed_with_what_they_need(run, monkeypatch, tmp_path):
+    class Absent:
+        @staticmethod
+        def status():
+            said = "A model (9 MB, licence MIT) from https://example.org"
+            return EncoderStatus("absent", 7, False, False, None, said, extra="ears")
+
+    class Lost(Absent):
+        @staticmethod
+        def status():
+            return EncoderStatus("lost", 7, True, True, None, "")
+
+    monkeypatch.setitem(embeddings.ENCODERS, "absent", Absent)
+    monkeypatch.setitem(embeddings.ENCODERS, "lost", Lost)
+    done = run("encoders")
+    assert done.exit_code == 0, done.output
+    heads = [line.split(":")[0] for line in done.output.splitlines() if line[0] != " "]
+    assert heads == list(embeddings.ENCODERS)
+    assert "minilm-l6-int8: reads, 384 dimensions" in done.output
+    assert "mini-clap: reads and hears, 256 dimensions" in done.output
+    absent = done.output.split("absent: reads, 7 dimensions")[1].split("lost:")[0]
+    assert "not installed: pip install 'textsep-lab[ears]'" in absent
+    assert "would download A model (9 MB" in absent
+    assert "not where its environment variable says" in done.output.split("lost:")[1]
+
+
+def test_describe_without_a_key_sends_nothing_and_says_so(run, noise, tmp_path, monkeypatch):
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    refused(run("describe", noise), tmp_path, "GEMINI_API_KEY")
+
+
+def test_describe_prints_a_line_a_sound(run, noise, monkeypatch):
+    from textsep_lab import gemini
+
+    found = [gemini.Suggestion("rain"), gemini.Suggestion("dog", 0.5, 1.25)]
+    monkeypatch.setattr(gemini, "describe", lambda recording, model, say: found)
+    assert run("describe", noise).output == "rain\ndog: 0.5 to 1.2 s\n"
+
+
+def test_hearing_judges_and_calibrates(run, dataset, tmp_path):
+    """With the shipped ears and separator; the shipped calibration is not needed."""
+    done = run(
+        "hearing", "--esc50", dataset, "--fold", 2, "--nmf-mixtures", 1, "--calibrate", "c.json",
+        "--out", "reports",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    files = [tmp_path / line for line in done.output.splitlines()]
+    assert files[0].name == "c.json" and files[1].name == "hearing.md"
+    assert all(path.is_file() for path in files) and len(files) == 12
+    assert "fold 2" in json.loads(files[0].read_text(encoding="utf-8"))["protocol"]
+    found = run("detect", dataset / "audio" / files_of(dataset)[0], "--calibration", "c.json")
+    assert found.exit_code == 0 and len(found.output.splitlines()) == 5
+
+
+def files_of(dataset):
+    return esc50.read_table(dataset)["filename"].tolist()
+
+
+def test_hearing_passes_on_what_was_asked_and_refuses_the_rest(run, tmp_path, monkeypatch):
+    refused(run("hearing", "--esc50", "nowhere", "--out", "out"), tmp_path, "nowhere")
+    refused(run("hearing", "--encoder", "nobody", "--out", "out"), tmp_path, "nobody")
+    refused(run("hearing", "--fold", 6, "--out", "out"), tmp_path, "fold")
+    asked = []
+
+    class Written:
+        def write(self, folder):
+            return [folder / "hearing.md"]
+
+    monkeypatch.setattr(hearing_report, "run", lambda *args: asked.append(args) or Written())
+    done = run("hearing", "--esc50", "x", "--fold", 3, "--encoder", "e", "--out", "out")
+    assert done.exit_code == 0 and done.output.strip().endswith("hearing.md")
+    assert [str(x) for x in asked[0]] == ["x", "3", "e", "None", "100"]
 
 
 def test_help_does_not_wait_for_torch():

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import types
 
 import numpy as np
 import pytest
-import torch
 
 from textsep_lab import embeddings, paths, wordings
-from textsep_lab.embeddings import MiniLMEncoder, MSClapEncoder, clean_query, load_encoder
+from textsep_lab.embeddings import load_encoder
+from textsep_lab.minilm import MiniLMEncoder
+from textsep_lab.queries import clean_query
 
 TEXTS = ["dog", "dog barking", "rain", "a freight train rumbles past far behind the old station"]
 FLOAT_REFERENCE = [0.00383, 0.00263, 0.05869, 0.06874, 0.01667, -0.00067, 0.05945, -0.08738]
@@ -77,8 +76,35 @@ def test_load_encoder_is_cached_and_names_the_choices(encoder):
     assert load_encoder("minilm-l6-int8") is load_encoder() is encoder
     assert encoder.name == "minilm-l6-int8"
     assert isinstance(encoder, embeddings.TextEncoder)
-    with pytest.raises(ValueError, match=r"'clap'.*minilm-l6-int8 or msclap-2023"):
+    choices = ", ".join(embeddings.ENCODERS)
+    assert choices == "minilm-l6-int8, mini-clap, msclap-2023, laion-clap"
+    with pytest.raises(ValueError, match=rf"'clap': choose one of {choices}\.$"):
         load_encoder("clap")
+
+
+def test_the_shipped_joint_encoder_reads_with_the_shipped_text_encoder(encoder):
+    joint = embeddings.load_joint_encoder()
+    assert joint is embeddings.load_joint_encoder("mini-clap") is load_encoder("mini-clap")
+    assert isinstance(joint, embeddings.JointEncoder)
+    assert joint.text_encoder is encoder  # 90 MB that need not be there twice
+
+
+def test_an_encoder_that_only_reads_is_no_joint_encoder(encoder):
+    assert not isinstance(encoder, embeddings.JointEncoder)
+    with pytest.raises(ValueError, match="minilm-l6-int8 reads text and cannot hear"):
+        embeddings.load_joint_encoder(encoder.name)
+    with pytest.raises(ValueError, match="There is no encoder 'clap'"):
+        embeddings.load_joint_encoder("clap")
+
+
+def test_every_encoder_says_what_it_is_without_being_loaded():
+    for name, kind in embeddings.ENCODERS.items():
+        status = kind.status()
+        assert status.name == name
+        assert status.hears == hasattr(kind, "embed_audio")
+    for kind in (MiniLMEncoder, embeddings.MiniClapEncoder):  # these are shipped
+        assert kind.status().download == ""
+        assert kind.status().installed and kind.status().weights.is_dir()
 
 
 @pytest.mark.parametrize(
@@ -144,52 +170,6 @@ def test_missing_file_is_named(folder_copy, name):
     (folder_copy / name).unlink()
     with pytest.raises(FileNotFoundError, match=rf"{name}' is missing: restore it\.$"):
         MiniLMEncoder(folder_copy)
-
-
-def test_missing_msclap_gives_the_install_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "msclap", None)
-    with pytest.raises(ImportError, match=r"needs msclap: pip install 'textsep-lab\[msclap\]'\.$"):
-        load_encoder("msclap-2023")
-
-
-def test_msclap_whose_torchaudio_does_not_load(monkeypatch):
-    class Broken(types.ModuleType):
-        def __getattr__(self, name):
-            raise OSError("libcudart.so.13: cannot open shared object file")
-
-    monkeypatch.setitem(sys.modules, "msclap", Broken("msclap"))
-    with pytest.raises(ImportError, match="torchaudio that matches torch"):
-        MSClapEncoder()
-
-
-class FakeClap:
-    """Stands in for msclap.CLAP 1.3.4: same arguments, tensors of any length."""
-
-    def __init__(self, model_fp=None, version="2023", use_cuda=False):
-        self.arguments = (model_fp, version, use_cuda)
-
-    def get_text_embeddings(self, class_labels):
-        generator = torch.Generator().manual_seed(len(class_labels))
-        return 7 * torch.randn(len(class_labels), 1024, generator=generator).requires_grad_()
-
-
-def test_msclap_encoder_normalises_and_says_what_it_fetches(monkeypatch, capsys, tmp_path):
-    monkeypatch.setitem(sys.modules, "msclap", types.SimpleNamespace(CLAP=FakeClap))
-    encoder = MSClapEncoder()
-    assert "several hundred MB" in capsys.readouterr().err
-    assert encoder._clap.arguments == (None, "2023", False)
-    found = encoder.embed_text(TEXTS)
-    assert (found.shape, found.dtype) == ((4, 1024), np.float32)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-    assert encoder.embed_text([]).shape == (0, 1024)
-    with pytest.raises(ValueError, match="query is empty"):
-        encoder.embed_text(["!"])
-    own = tmp_path / "CLAP_weights_2023.pth"
-    with pytest.raises(FileNotFoundError, match="do not exist"):
-        MSClapEncoder(own)
-    own.touch()
-    assert MSClapEncoder(own)._clap.arguments[0] == str(own)
-    assert capsys.readouterr().err == ""
 
 
 def test_wordings_are_complete_and_unique():

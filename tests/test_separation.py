@@ -9,7 +9,8 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import audio, checkpoints, masking, separation
+from textsep_lab import audio, checkpoints, masking, metrics, nmf, separation
+from textsep_lab.calibration import Logistic
 from textsep_lab.separation import Separator, load_separator
 from textsep_lab.timegate import gate
 
@@ -20,8 +21,8 @@ RATES = [8000, 16000, 44100, 48000]
 
 
 @pytest.fixture(scope="module")
-def separator(network, fake_encoder):
-    return Separator(network, fake_encoder)
+def separator(network, fake_encoder, detector):
+    return Separator(network, fake_encoder, detector=detector)
 
 
 def noise(channels=1, samples=4000, seed=0, level=0.1):
@@ -328,7 +329,16 @@ BAD_REQUESTS = {
     "window outside": ({"windows": [(0, 9)]}, "outside the recording, which lasts 0.25 s"),
     "window reversed": ({"windows": [(0.2, 0.1)]}, "reversed"),
     "no window": ({"windows": []}, "list of windows is empty"),
+    "windows in a word": ({"windows": "foo"}, "The windows are 'foo': give pairs"),
+    "windows in capitals": ({"windows": "AUTO"}, "The windows are 'AUTO'"),
     "fade": ({"fade": -1.0}, "The fade is -1.0 s"),
+    "method": ({"method": "ica"}, "There is no method 'ica': use unet or nmf"),
+    "method None": ({"method": None}, "There is no method 'None'"),
+    "no components": ({"method": "nmf", "components": 0}, "whole number from 1 up, not 0"),
+    "components -1": ({"method": "nmf", "components": -1}, "whole number from 1 up, not -1"),
+    "components 2.5": ({"method": "nmf", "components": 2.5}, "whole number from 1 up, not 2.5"),
+    "components '8'": ({"method": "nmf", "components": "8"}, "whole number from 1 up, not '8'"),
+    "too many components": ({"method": "nmf", "components": 50}, "at most 9 components"),
     "fade without windows": ({"fade": float("nan"), "windows": None}, "The fade is nan s"),
 }
 
@@ -349,6 +359,176 @@ def test_a_bad_file_is_one_sentence(separator, tmp_path, as_type):
     (tmp_path / "text.wav").write_text("rain, rain, rain")
     with pytest.raises(ValueError, match=r"text\.wav' cannot be read as audio"):
         separator.separate(as_type(tmp_path / "text.wav"), "rain")
+
+
+# Windows that are heard
+
+
+@pytest.fixture
+def low_tone(tones):
+    """5 s of a weak high tone, with a low one from 1.0 to 1.5 s and from 3.0 to 4.0 s."""
+    return 0.3 * tones(5, ("high", 0, 5)) + tones(5, ("low", 1.0, 1.5), ("low", 3.0, 4.0))
+
+
+@pytest.mark.parametrize("mode", separation.MODES)
+@pytest.mark.parametrize("method", separation.METHODS)
+def test_auto_finds_the_windows_and_leaves_the_rest_alone(separator, low_tone, mode, method):
+    stereo = np.concatenate([low_tone, -0.5 * low_tone])
+    result = separator.separate(
+        stereo, "low", mode, "auto", sample_rate=16000, method=method, components=3
+    )
+    np.testing.assert_allclose(result.windows, [(1.0, 1.5), (3.0, 4.0)], atol=1e-9)
+    assert result.auto_windows and result.summary()["auto_windows"] is True
+    assert result.summary()["windows_s"] == result.windows
+    inside = np.zeros(80000, bool)
+    inside[16000:24000] = inside[48000:64000] = True
+    assert np.array_equal(result.gate > 0, inside)
+    assert np.array_equal(bits(result.output)[:, ~inside], bits(stereo)[:, ~inside])
+    assert not result.residual[:, ~inside].any()
+    assert not np.array_equal(result.output[:, inside], stereo[:, inside])
+
+
+def test_the_windows_that_auto_found_can_be_given_by_hand(separator, low_tone):
+    auto = separator.separate(low_tone, "low", windows="auto", sample_rate=16000)
+    given_ = separator.separate(low_tone, "low", windows=auto.windows, sample_rate=16000)
+    for name in ("output", "residual", "mask", "gate"):
+        assert getattr(given_, name).tobytes() == getattr(auto, name).tobytes()
+    assert given_.summary() == auto.summary() | {"auto_windows": False}
+    assert not given_.auto_windows
+    own = separator.separate(low_tone, "low", windows=[(2.0, 3.0)], sample_rate=16000)
+    assert own.windows == [(2.0, 3.0)]
+
+
+def test_auto_with_nothing_heard_is_one_sentence(separator, low_tone):
+    said = r"^“middle” is heard nowhere in this recording: give windows yourself, or none\.$"
+    for waveform in (low_tone, np.zeros((1, 8000))):
+        with pytest.raises(ValueError, match=said):
+            separator.separate(waveform, "middle", windows="auto", sample_rate=16000)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_auto_works_at_any_rate(separator, tones, rate):
+    wave = tones(3.0, ("middle", 1.0, 2.0), rate=rate)
+    result = separator.separate(wave, "middle", windows="auto", sample_rate=rate)
+    np.testing.assert_allclose(result.windows, [(1.0, 2.0)], atol=1e-9)
+
+
+# Confidence
+
+
+@QUICK
+@given(requests())
+def test_confidence_is_a_probability_and_silence_has_none(separator, request_):
+    result = separator.separate(**request_)
+    assert 0 <= result.confidence <= 1
+    if not (result.input * (result.gate > 0)).any():
+        assert result.confidence == 0
+    assert result.summary()["confidence"] == round(result.confidence, 4)
+
+
+def test_confidence_is_about_the_windows(separator, low_tone):
+    ask = {"query": "low", "sample_rate": 16000}
+    there = separator.separate(low_tone, windows=[(3.0, 4.0)], **ask)
+    absent = separator.separate(low_tone, windows=[(1.6, 2.8)], **ask)
+    assert there.confidence > 0.9 and absent.confidence < 0.1
+
+
+def test_the_fused_curve_serves_only_the_separator_it_was_fitted_to(
+    network, fake_encoder, make_detector, low_tone
+):
+    certain = Logistic((0.0, 0.0, 0.0), 50.0)  # whoever uses this curve is sure of everything
+    ears = make_detector(confidence=certain, separator_sha256="f00d")
+    ask = {"query": "middle", "sample_rate": 16000}
+    own = Separator(network, fake_encoder, {"sha256": "f00d"}, ears)
+    assert own.separate(low_tone, **ask).confidence == 1
+    assert own.separate(low_tone, method="nmf", **ask).confidence < 0.1
+    alone = ears.presence(low_tone, 16000, "middle")
+    for info in ({"sha256": "beef"}, {}, None):
+        other = Separator(network, fake_encoder, info, ears)
+        assert other.separate(low_tone, **ask).confidence == alone < 0.1
+    unfitted = Separator(network, fake_encoder, {}, make_detector(confidence=certain))
+    assert unfitted.separate(low_tone, **ask).confidence == alone
+    without = Separator(network, fake_encoder, {"sha256": "f00d"}, make_detector())
+    assert without.separate(low_tone, **ask).confidence == alone
+
+
+def test_energy_share_is_the_one_of_a_whole_separation(separator, low_tone):
+    result = separator.separate(low_tone, "low", sample_rate=16000)
+    assert separator.energy_share(low_tone, 16000, "low") == result.energy_share
+    assert np.isnan(separator.energy_share(np.zeros((1, 800), np.float32), 16000, "low"))
+
+
+# The classical baseline
+
+
+@st.composite
+def nmf_requests(draw):
+    request_ = draw(requests())
+    frames = 1 + request_["recording"].shape[1] * 16000 // request_["sample_rate"] // 512
+    return request_ | {"method": "nmf", "components": draw(st.integers(1, min(4, frames)))}
+
+
+@QUICK
+@given(nmf_requests())
+def test_nmf_keeps_every_promise(separator, request_):
+    with pytest.MonkeyPatch.context() as patch:
+        estimate = nmf.estimate_mask
+        patch.setattr(nmf, "estimate_mask", lambda *a: estimate(*a, iterations=10))
+        keep, remove = (separator.separate(**{**request_, "mode": m}) for m in separation.MODES)
+        again = separator.separate(**{**request_, "mode": "keep"})
+    before = request_["recording"]
+    for result in (keep, remove):
+        outside = result.gate == 0
+        assert np.array_equal(bits(result.output)[:, outside], bits(before)[:, outside])
+        assert not result.residual[:, outside].any()
+        total = result.output + result.residual
+        assert within_one_ulp(total, before, result.output, result.residual)
+        assert result.output.shape == result.residual.shape == before.shape
+        assert result.output.dtype == np.float32 and np.isfinite(result.output).all()
+        assert result.sample_rate == request_["sample_rate"] and result.method == "nmf"
+        assert result.mask.shape[0] == 513 and np.all((result.mask >= 0) & (result.mask <= 1))
+    if request_["windows"] is None:
+        for a, b in ((keep, remove), (remove, keep)):
+            assert within_one_ulp(a.output, b.residual, a.input, a.residual)
+    for name in ("output", "residual", "mask", "gate"):
+        assert getattr(again, name).tobytes() == getattr(keep, name).tobytes()
+    assert again.summary() == keep.summary()
+
+
+def test_nmf_keeps_the_tone_that_is_named(separator, tones):
+    low, high = tones(2, ("low", 0, 0.8), ("low", 1.5, 2)), tones(2, ("high", 0.4, 1.7))
+    ask = {"sample_rate": 16000, "method": "nmf", "components": 3}
+    kept = separator.separate(low + high, "low", **ask)
+    assert metrics.si_sdr(kept.output[0], low[0]) > 15
+    removed = separator.separate(low + high, "low", "remove", **ask)
+    assert metrics.si_sdr(removed.output[0], high[0]) > 15
+    assert 0.3 < kept.energy_share < 0.7 and kept.confidence > 0.5
+
+
+@pytest.mark.parametrize("mode", separation.MODES)
+def test_nmf_finds_nothing_in_silence(separator, mode):
+    silence = np.zeros((2, 8000))
+    result = separator.separate(silence, "low", mode, sample_rate=16000, method="nmf")
+    assert not result.output.any() and not result.residual.any()
+    assert np.isnan(result.energy_share) and result.confidence == 0
+
+
+@pytest.mark.parametrize("components", [1, 5])
+def test_the_number_of_components_is_free(separator, low_tone, components):
+    ask = {"query": "low", "sample_rate": 16000, "method": "nmf"}
+    result = separator.separate(low_tone[:, :32000], components=components, **ask)
+    assert (result.mask == 1).all() == (components == 1)
+
+
+def test_nmf_results_are_saved_and_drawn(separator, low_tone, tmp_path):
+    result = separator.separate(
+        low_tone, "low", windows="auto", sample_rate=16000, method="nmf", components=3
+    )
+    files = result.save(tmp_path)
+    assert [f.name for f in files][3] == "separation.png" and files[3].stat().st_size > 10_000
+    facts = json.loads(files[2].read_text(encoding="utf-8"))
+    assert (facts["method"], facts["auto_windows"]) == ("nmf", True)
+    assert facts["windows_s"] == [list(window) for window in result.windows]
 
 
 # Files
@@ -460,6 +640,7 @@ def test_a_stored_separator_separates_like_the_one_it_was(
     info = {"encoder": {"name": "fake", "dim": 8}}
     path = checkpoints.save(tmp_path / "net.safetensors", network, info)
     monkeypatch.setattr(separation, "load_encoder", {"fake": fake_encoder}.__getitem__)
+    monkeypatch.setattr(separation, "load_detector", lambda: separator.detector)
     loaded = load_separator(path)
     request = {"recording": noise(2), "query": "rain", "sample_rate": 16000}
     expected = separator.separate(**request)
@@ -482,9 +663,29 @@ def test_a_network_without_a_query_or_with_another_encoder_is_refused(
         load_separator(path)
 
 
-def test_a_separator_listens_and_does_not_train(make_network, fake_encoder):
+def test_a_separator_takes_only_the_encoder_it_was_trained_with(network, fake_encoder):
+    for info in ({"encoder": {"name": "fake", "dim": 8}}, {"encoder": None}, {}, None):
+        Separator(network, fake_encoder, info)
+    said = r"^These weights were trained with the encoder minilm, not fake\.$"
+    with pytest.raises(ValueError, match=said):
+        Separator(network, fake_encoder, {"encoder": {"name": "minilm", "dim": 8}})
+
+
+def test_the_default_detector_is_loaded_when_first_needed(
+    network, fake_encoder, detector, monkeypatch
+):
+    loads = []
+    monkeypatch.setattr(separation, "load_detector", lambda: loads.append(1) or detector)
+    separator = Separator(network, fake_encoder)
+    assert separator.energy_share(noise(), 16000, "rain") > 0 and loads == []
+    for _ in range(2):
+        assert separator.separate(noise(), "rain", sample_rate=16000).confidence > 0
+    assert loads == [1] and separator.detector is detector
+
+
+def test_a_separator_listens_and_does_not_train(make_network, fake_encoder, detector):
     network = make_network()
-    separator = Separator(network.train(), fake_encoder)
+    separator = Separator(network.train(), fake_encoder, detector=detector)
     assert not separator.network.training
     before = {name: value.clone() for name, value in network.state_dict().items()}
     separator.separate(noise(), "rain", sample_rate=16000)

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
-from textsep_lab import checkpoints, film_unet, training, wordings
+from textsep_lab import checkpoints, film_unet, runs, wordings
 from textsep_lab.film_unet import UNetConfig
 from textsep_lab.losses import mask_l1, negative_snr
+from textsep_lab.runs import learning_rate_factor
+from textsep_lab.settings import Settings
 from textsep_lab.sounds import write_dataset
-from textsep_lab.training import Settings, learning_rate_factor, train
+from textsep_lab.training import SeparatorRun, train
 from textsep_lab.training_data import TrainingData, training_table
 
 
@@ -21,7 +23,7 @@ def tiny(monkeypatch):
     """A configuration that learns in seconds, and no progress bars."""
     config = UNetConfig(channels=(8, 16), n_bands=32, dropout=0.1)
     monkeypatch.setitem(film_unet.CONFIGS, "tiny", config)
-    monkeypatch.setattr(training, "SAVE_EVERY", 2)
+    monkeypatch.setattr(runs, "SAVE_EVERY", 2)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,9 @@ def test_a_few_steps_make_it_better(tmp_path):
         esc50_path=str(data), configuration="tiny", batch_size=8, steps=60, seconds=0.512, lr=5e-3,
         val_folds=(4,), val_every=30, val_mixtures=6, absent_share=0.0,
     )  # fmt: skip
-    run = training._Run(settings, tmp_path, TrainingData(settings))
-    for step in run.remaining():
-        run.learn(run.data.batch(step))
+    run = SeparatorRun(settings, tmp_path, TrainingData(settings))
+    for step in range(run.total_steps):
+        run.learn(run.batch(step))
     first, last = np.mean(run.losses[:10]), np.mean(run.losses[-10:])
     assert last < first - 1.5, f"loss went from {first:.2f} to {last:.2f} dB"
 
@@ -56,7 +58,7 @@ def test_resuming_a_killed_run_gives_the_weights_of_an_uninterrupted_one(
 ):
     whole = train(settings, tmp_path / "whole", progress=False)
 
-    learn, calls = training._Run.learn, []
+    learn, calls = SeparatorRun.learn, []
 
     def killed_in_the_fourth_step(self, batch):
         calls.append(1)
@@ -64,13 +66,13 @@ def test_resuming_a_killed_run_gives_the_weights_of_an_uninterrupted_one(
             raise KeyboardInterrupt
         return learn(self, batch)
 
-    monkeypatch.setattr(training._Run, "learn", killed_in_the_fourth_step)
+    monkeypatch.setattr(SeparatorRun, "learn", killed_in_the_fourth_step)
     with pytest.raises(KeyboardInterrupt):
         train(settings, tmp_path / "cut", progress=False)
-    monkeypatch.setattr(training._Run, "learn", learn)
+    monkeypatch.setattr(SeparatorRun, "learn", learn)
     cut = train(settings, tmp_path / "cut", progress=False)
 
-    a, b = (weights(run.parent / training.STATE) for run in (whole, cut))
+    a, b = (weights(run.parent / runs.STATE) for run in (whole, cut))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
     logs = [pd.read_csv(run.parent / "log.csv").drop(columns="seconds") for run in (whole, cut)]
@@ -100,23 +102,23 @@ def test_the_reference_loss_trains_too(settings, tmp_path):
 
 def test_another_run_in_the_folder_is_not_overwritten(settings, tmp_path):
     train(dataclasses.replace(settings, steps=2), tmp_path, progress=False)
-    before = (tmp_path / training.STATE).read_bytes()
+    before = (tmp_path / runs.STATE).read_bytes()
     with pytest.raises(ValueError, match="another seed"):
         train(dataclasses.replace(settings, steps=2, seed=1), tmp_path, progress=False)
-    assert (tmp_path / training.STATE).read_bytes() == before
+    assert (tmp_path / runs.STATE).read_bytes() == before
 
 
 def test_a_longer_budget_goes_on(settings, tmp_path):
     train(dataclasses.replace(settings, steps=2), tmp_path, progress=False)
     train(settings, tmp_path, progress=False)
-    assert json.loads((tmp_path / training.SETTINGS).read_text())["steps"] == 4
+    assert json.loads((tmp_path / runs.SETTINGS).read_text())["steps"] == 4
     assert pd.read_csv(tmp_path / "log.csv")["step"].tolist() == [2, 4]
 
 
 def test_minutes_become_steps(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "TIMED_STEPS", 2)
+    monkeypatch.setattr(runs, "TIMED_STEPS", 2)
     clock = iter(range(0, 10_000, 3))  # every look at the clock is 3 s later
-    monkeypatch.setattr(training.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(runs.time, "monotonic", lambda: next(clock))
     minutes = dataclasses.replace(settings, steps=None, minutes=0.1)
     train(minutes, tmp_path, progress=False)
     steps = pd.read_csv(tmp_path / "log.csv")["step"].max()

@@ -14,16 +14,17 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from textsep_lab.detection import detect
     from textsep_lab.separation import Separation, Separator, load_separator
 
-__all__ = ["Separation", "Separator", "load_separator"]
+__all__ = ["Separation", "Separator", "detect", "load_separator"]
 __version__ = version("textsep-lab")
 
 
 def __getattr__(name: str):
     # torch takes seconds to import, which `textsep --help` and the sound bank need not wait for.
     if name in __all__:
-        from textsep_lab import separation
+        from textsep_lab import detection, separation
 
-        return getattr(separation, name)
+        return getattr(detection if name == "detect" else separation, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,22 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     if len(samples) < expected or _is_cut_off(path):
         raise ValueError(f"'{path}' is cut off: its header promises more samples than it holds.")
     return check_waveform(samples.T, f"'{path}'"), sample_rate
+
+
+def read(
+    recording: str | Path | np.ndarray, sample_rate: int | None = None
+) -> tuple[np.ndarray, int]:
+    """Return waveform and rate of a file (`load`), or of a waveform given with its rate in Hz.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: bad audio, or a waveform without its rate.
+    """
+    if isinstance(recording, str | Path):
+        return load(recording)
+    if not (isinstance(sample_rate, Real) and 1 <= sample_rate < math.inf):
+        raise ValueError("A waveform needs its sample_rate in Hz.")
+    return check_waveform(recording), int(sample_rate)
 
 
 def _check_readable(path: Path) -> None:

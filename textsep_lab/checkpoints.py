@@ -17,12 +17,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from textsep_lab.audio_tower import JointNetwork, TowerConfig
 from textsep_lab.film import UNetConfig
 from textsep_lab.film_unet import build
 from textsep_lab.paths import atomic_write, checkpoints_dir
 
 FORMAT = "textsep_lab-checkpoint-1"
 DEFAULT = "compact-esc50"
+KINDS = {UNetConfig: "separator", TowerConfig: "listener"}
 
 
 def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
@@ -30,7 +32,7 @@ def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
 
     Args:
         path: file of the weights.
-        network: any network of `film_unet`.
+        network: any network of `film_unet`, or an `audio_tower.JointNetwork`.
         info: what is to be remembered: ``encoder``, data protocol, metrics, settings.
 
     Example:
@@ -46,7 +48,8 @@ def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
     with atomic_write(path) as temporary:
         save_file(tensors, temporary)
         digest = sha256(temporary)
-    own = {"format": FORMAT, "config": asdict(network.config)}
+    kind = KINDS[type(network.config)]
+    own = {"format": FORMAT, "kind": kind, "config": asdict(network.config)}
     sidecar = {**own, **info, **own, "sha256": digest}  # `info` may be another network's sidecar
     with atomic_write(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
@@ -69,21 +72,33 @@ def load(path: str | Path | None = None, encoder_dim: int | None = None):
     """
     path = find(path)
     info = describe(path)
-    if sha256(path) != info["sha256"]:
-        raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
-    config = _config(info, path)
+    config = _config(UNetConfig, info, path)
     if encoder_dim is not None and config.text_dim not in (None, encoder_dim):
         raise ValueError(
             f"'{path}' was trained with {config.text_dim}-dimensional embeddings; "
             f"the encoder gives {encoder_dim}."
         )
+    return _with_weights(lambda: build(config), path, info), info
+
+
+def load_listener(path: str | Path) -> tuple[JointNetwork, dict[str, Any]]:
+    """Read a joint network back, ready to listen, with its sidecar; raises as `load` does."""
+    path = find(path)
+    info = describe(path)
+    config = _config(TowerConfig, info, path)
+    return _with_weights(lambda: JointNetwork(config), path, info), info
+
+
+def _with_weights(make, path: Path, info: Mapping[str, Any]) -> nn.Module:
+    if sha256(path) != info["sha256"]:
+        raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
     tensors = read_tensors(path)
     try:
-        network = build(config)
+        network = make()
         network.load_state_dict(tensors)
     except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"'{path}' does not hold the weights its sidecar describes.") from error
-    return network.eval(), info
+    return network.eval()
 
 
 def find(path: str | Path | None) -> Path:
@@ -123,10 +138,12 @@ def describe(path: Path) -> dict[str, Any]:
     return info
 
 
-def _config(info: dict[str, Any], path: Path) -> UNetConfig:
+def _config(kind: type, info: Mapping[str, Any], path: Path) -> Any:
+    if info.get("kind") != KINDS[kind]:
+        raise ValueError(f"'{path}' holds a {info.get('kind')}; what is needed is a {KINDS[kind]}.")
     try:
         fields = dict(info["config"])
-        return UNetConfig(**{**fields, "channels": tuple(fields["channels"])})
+        return kind(**{**fields, "channels": tuple(fields["channels"])})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"'{path}': its sidecar describes no network of this kit.") from error
 

@@ -47,8 +47,7 @@ def estimate_mask(
 
     Args:
         waveform: ``[batch, samples]`` at ``network.config.sample_rate``, or
-            ``[batch, channels, samples]``, heard as the power mean of the channels: unlike a
-            downmix it does not lose what is out of phase.
+            ``[batch, channels, samples]`` (see `Stft.magnitude`).
         query: embeddings ``[batch, text_dim]``; None for the text-agnostic twin.
         level: root mean square ``[batch]`` to take the clip's loudness from, by default its own.
 
@@ -64,12 +63,7 @@ def estimate_mask(
     """
     if level is None:
         level = waveform.square().flatten(1).mean(-1).sqrt()
-    stft = network_stft(network.config)
-    if waveform.ndim == 3:
-        power = sum(stft(channel).abs().square() for channel in waveform.unbind(1))
-        magnitude = (power / waveform.shape[1]).sqrt()
-    else:
-        magnitude = stft(waveform).abs()
+    magnitude = network_stft(network.config).magnitude(waveform)
     heard = features(magnitude, level, network.config)
     return network(heard, query) if network.training else in_chunks(network, heard, query)
 

@@ -102,6 +102,15 @@ def render(recipe: Recipe, clips: Mapping[str, np.ndarray], augment: Augment | N
         >>> out.mixture.tolist()
         [2.0, 2.0, 2.0, 2.0]
     """
+    target, *interferers = render_sources(recipe, clips, augment)
+    interference = sum(interferers, np.zeros_like(target))
+    return Mixture(target + interference, target, interference)
+
+
+def render_sources(
+    recipe: Recipe, clips: Mapping[str, np.ndarray], augment: Augment | None = None
+) -> list[np.ndarray]:
+    """Return each source of a recipe as it is in the mixture, the target first; see `render`."""
     rng = np.random.default_rng(recipe.seed)
     gain = np.float32(10 ** (recipe.gain_db / 20))
     sources = []
@@ -111,10 +120,8 @@ def render(recipe: Recipe, clips: Mapping[str, np.ndarray], augment: Augment | N
             waveform = wrapped(augment(waveform, rng), 0, recipe.samples)
         sources.append(gain * waveform)
     target, *interferers = sources
-    interference = np.zeros_like(target)
-    for waveform, snr_db in zip(interferers, recipe.snr_db, strict=True):
-        interference += scale_to_snr(waveform, target, snr_db)
-    return Mixture(target + interference, target, interference)
+    scaled = (scale_to_snr(x, target, db) for x, db in zip(interferers, recipe.snr_db, strict=True))
+    return [target, *scaled]
 
 
 def wrapped(waveform: np.ndarray, offset: int, samples: int) -> np.ndarray:

@@ -14,19 +14,24 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from textsep_lab.paths import atomic_write
 from textsep_lab.spectral import Stft, band_centres, hz_to_mel, to_bands
 
 if TYPE_CHECKING:
-    from textsep_lab.separation import Separation
+    from textsep_lab.nmf import NMFEstimate
+    from textsep_lab.result import Separation
 
 INK, MUTED, INPUT, OUTPUT, WINDOW = "#1f2430", "#7a8194", "#b8bfce", "#d1495b", "#2e86ab"
+GRID = "#e6e8ee"
 SPECTRUM, MASK = "magma", "viridis"
 DYNAMIC_RANGE_DB = 70.0
 _TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
 _ROWS = 128
+_HEIGHT = 0.85  # of a component in its row
+_KEPT = LinearSegmentedColormap.from_list("kept", [INPUT, OUTPUT])  # by weight, 0 to 1
 
 
 def separation(result: Separation) -> Figure:
@@ -47,7 +52,9 @@ def separation(result: Separation) -> Figure:
     waveforms(axes[3], result)
     verb = "kept" if result.mode == "keep" else "removed"
     where = "" if result.windows is None else " inside the window"
-    titles = ("Input", f"Mask: where the network hears “{result.query}”",
+    sure = f"; confidence that it is there: {100 * result.confidence:.0f} %"
+    listener = "network" if result.method == "unet" else "NMF"
+    titles = ("Input", f"Mask: where the {listener} hears “{result.query}”{sure}",
               f"Output: “{result.query}” {verb}{where}", "Waveforms")  # fmt: skip
     for axis, title in zip(axes, titles, strict=True):
         # A query may hold a dollar sign; it is no formula.
@@ -118,19 +125,92 @@ def write(figure: Figure, path: str | Path) -> Path:
 
 
 def learning_curve(log: pd.DataFrame) -> Figure:
-    """Draw training loss and validation SI-SDRi over steps.
+    """Draw training loss, and what was validated, over steps.
 
     Args:
-        log: what training writes to ``log.csv``: columns step, loss, val_si_sdri_db.
+        log: what a run writes to ``log.csv``: columns step, loss, one or more ``val_…``, seconds.
     """
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    axis = figure.subplots()
-    axis.plot(log["step"], -log["loss"], color=MUTED, label="training: minus the loss")
-    axis.plot(log["step"], log["val_si_sdri_db"], color=OUTPUT, label="validation: SI-SDRi")
-    axis.set(xlabel="Step", ylabel="dB")
-    axis.grid(color="#e6e8ee", linewidth=0.7)
-    axis.legend(frameon=False)
+    scores = [name for name in log.columns if name.startswith("val_")]
+    figure = Figure(figsize=(8, 2.2 + 1.8 * len(scores)), layout="constrained")
+    axes = figure.subplots(1 + len(scores), 1, sharex=True)
+    for axis, name in zip(axes, ["loss", *scores], strict=True):
+        axis.plot(log["step"], log[name], color=MUTED if name == "loss" else OUTPUT)
+        title = "training loss" if name == "loss" else f"validation: {name[4:].replace('_', ' ')}"
+        axis.set_title(title, loc="left", fontsize=10, color=INK)
+        axis.grid(color=GRID, linewidth=0.7)
+    axes[-1].set_xlabel("Step")
     return figure
+
+
+def nmf_components(estimate: NMFEstimate, most: int = 24) -> Figure:
+    """Draw each component: its spectrum, its level over time, its score and its weight.
+
+    The component most like the query comes first; the redder, the more of it is kept.
+
+    Args:
+        estimate: of `nmf.estimate_mask` or `nmf.estimate_class_mask`.
+        most: components drawn at most, those with the highest scores.
+
+    Example:
+        >>> from textsep_lab.nmf import Decomposition, NMFEstimate
+        >>> parts = Decomposition(np.ones((513, 1)) / 513, np.ones((1, 9)))
+        >>> one = np.ones(1)
+        >>> estimate = NMFEstimate("rain", torch.ones(1, 513, 9), parts, 0.3 * one, one, ("1",))
+        >>> len(nmf_components(estimate).axes)
+        3
+    """
+    order = np.argsort(-np.nan_to_num(estimate.scores, nan=-2.0), kind="stable")[:most]
+    rows, total = len(order), len(estimate.scores)
+    figure = Figure(figsize=(10, 1.9 + max(0.34 * rows, 0.5)), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True, width_ratios=(4, 6, 2.4))
+    chosen = "" if estimate.label is None else f", taken for the class “{estimate.label}”"
+    shown = f"{total} components" if rows == total else f"{rows} of {total} components"
+    shown = "one component" if total == 1 else f"{shown}, the most alike first"
+    figure.suptitle(f"“{estimate.query}”{chosen}: {shown}", x=0.01,
+                    ha="left", fontsize=11, color=INK, parse_math=False)  # fmt: skip
+    _draw_ridges(axes[0], axes[1], estimate, order)
+    _draw_weights(axes[2], estimate, order)
+    titles = ("Spectrum", "Level over time, all to one scale", "Weight | score")
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set_title(title, loc="left", fontsize=10, color=INK)
+        axis.tick_params(axis="y", length=0)
+        axis.tick_params(axis="x", labelsize=8)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+    axes[0].set_yticks(np.arange(rows), [estimate.names[i] for i in order], fontsize=8)
+    axes[0].set_ylim(rows - 0.7, -1.05)
+    return figure
+
+
+def _draw_ridges(left: Axes, right: Axes, estimate: NMFEstimate, order: np.ndarray) -> None:
+    """Draw a row a component: its base over mel frequency, its activation over seconds."""
+    bases, activations = estimate.decomposition.bases, estimate.decomposition.activations
+    top_hz = estimate.sample_rate / 2
+    mel = hz_to_mel(np.linspace(0, top_hz, len(bases))) / hz_to_mel(top_hz)
+    time = np.arange(activations.shape[1]) * estimate.mask_hop
+    loudest = activations.max()
+    for row, index in enumerate(order):
+        colour = _KEPT(estimate.weights[index])
+        for axis, x, values, top in (
+            (left, mel, bases[:, index], bases[:, index].max()),
+            (right, time, activations[index], loudest),
+        ):
+            axis.axhline(row, color=GRID, linewidth=0.7, zorder=0)
+            height = _HEIGHT * values / top if top > 0 else 0 * values
+            axis.fill_between(x, row, row - height, color=colour, linewidth=0.6)
+    positions, labels = _frequency_ticks(estimate.sample_rate)
+    left.set_xticks(positions, labels)
+    left.set(xlabel="Frequency (Hz)", xlim=(0, 1))
+    right.set(xlabel="Time (s)", xlim=(0, max(time[-1], estimate.mask_hop)))
+
+
+def _draw_weights(axis: Axes, estimate: NMFEstimate, order: np.ndarray) -> None:
+    for row, index in enumerate(order):
+        score, weight = estimate.scores[index], estimate.weights[index]
+        axis.barh(row - 0.4, 1, height=0.5, color=GRID)
+        axis.barh(row - 0.4, weight, height=0.5, color=_KEPT(weight))
+        said = "silent" if np.isnan(score) else f"{weight:.2f} | {score:.2f}"
+        axis.text(1.06, row - 0.4, said, va="center", fontsize=8, color=INK)
+    axis.set(xlabel="Weight in the mask", xlim=(0, 1.75), xticks=(0, 0.5, 1))
 
 
 def _envelope(waveform: np.ndarray, columns: int = 1500) -> tuple[np.ndarray, np.ndarray]:
@@ -141,10 +221,14 @@ def _envelope(waveform: np.ndarray, columns: int = 1500) -> tuple[np.ndarray, np
 
 
 def _frequency_axis(axis: Axes, sample_rate: int) -> None:
-    ticks = [hz for hz in _TICKS_HZ if hz <= sample_rate / 2]
-    axis.set_yticks([float(hz_to_mel(hz) / hz_to_mel(sample_rate / 2)) for hz in ticks])
-    axis.set_yticklabels([f"{hz // 1000} k" if hz >= 1000 else str(hz) for hz in ticks], fontsize=8)
+    axis.set_yticks(*_frequency_ticks(sample_rate), fontsize=8)
     axis.set_ylabel("Hz")
+
+
+def _frequency_ticks(sample_rate: int) -> tuple[list[float], list[str]]:
+    ticks = [hz for hz in _TICKS_HZ if hz <= sample_rate / 2]
+    positions = [float(hz_to_mel(hz) / hz_to_mel(sample_rate / 2)) for hz in ticks]
+    return positions, [f"{hz // 1000} k" if hz >= 1000 else str(hz) for hz in ticks]
 
 
 def _draw_windows(axis: Axes, windows: list[tuple[float, float]] | None) -> None:

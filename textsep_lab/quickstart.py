@@ -9,7 +9,8 @@ import numpy as np
 from textsep_lab import audio, metrics, sounds
 from textsep_lab.mixtures import Mixture, Recipe, render
 from textsep_lab.paths import demo_data_dir
-from textsep_lab.separation import Separation, load_separator
+from textsep_lab.result import Separation
+from textsep_lab.separation import load_separator
 
 QUERY, WINDOW = "dog barking", (1.0, 3.5)
 SAMPLE_RATE, SECONDS = 16000, 5.0

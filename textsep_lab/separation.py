@@ -5,125 +5,22 @@ Taught in notebooks 00 and 06.
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from textsep_lab import audio, checkpoints
-from textsep_lab.embeddings import TextEncoder, clean_query, load_encoder
+from textsep_lab import audio, checkpoints, nmf
+from textsep_lab.detection import Detector, load_detector
+from textsep_lab.embeddings import TextEncoder, load_encoder
+from textsep_lab.film import UNetConfig
 from textsep_lab.masking import apply_mask, estimate_mask
-from textsep_lab.paths import atomic_write, make_folder
+from textsep_lab.queries import clean_query
+from textsep_lab.result import Separation
 from textsep_lab.timegate import DEFAULT_FADE, Window, check_windows, gate
 
-MODES = ("keep", "remove")
-
-
-@dataclass(frozen=True)
-class Separation:
-    """What a separation gives.
-
-    Args:
-        input: the recording, float32 ``[channels, samples]``.
-        output: what was asked for, same shape; equal to `input` outside the windows.
-        residual: ``input - output``.
-        mask: soft mask of the query on the network's rows, ``[n_freq, frames]`` in [0, 1].
-        mask_hop: seconds from one column of `mask` to the next.
-        gate: where the mask was used, ``[samples]`` in [0, 1].
-        sample_rate: in Hz.
-        query, mode, windows, fade: what was asked; windows None is the whole recording.
-        energy_share: energy of the queried sound's estimate over the input's, inside the
-            windows, 0 to 1 and a little beyond; NaN for silence. It says how much of what is
-            heard was taken for the query, not whether that is right.
-        format: how the input file stored its samples, if it was one.
-    """
-
-    input: np.ndarray
-    output: np.ndarray
-    residual: np.ndarray
-    mask: np.ndarray
-    mask_hop: float
-    gate: np.ndarray
-    sample_rate: int
-    query: str
-    mode: str
-    windows: list[Window] | None
-    fade: float
-    energy_share: float
-    format: audio.AudioFormat | None = None
-
-    @property
-    def duration(self) -> float:
-        """Length of the recording in seconds."""
-        return self.input.shape[1] / self.sample_rate
-
-    def summary(self) -> dict[str, Any]:
-        """Return what was asked and what came out, as JSON-able facts."""
-        share = self.energy_share
-        return {
-            "query": self.query,
-            "mode": self.mode,
-            "windows_s": self.windows,
-            "fade_s": self.fade,
-            "sample_rate_hz": self.sample_rate,
-            "channels": self.input.shape[0],
-            "duration_s": round(self.duration, 4),
-            "energy_share": None if np.isnan(share) else round(share, 4),
-        }
-
-    def plot(self):
-        """Return a figure: input and output spectrograms, mask with windows, waveforms."""
-        from textsep_lab import plots  # drawing is optional and slow to import
-
-        return plots.separation(self)
-
-    def save(
-        self,
-        folder: str | Path,
-        overwrite: bool = False,
-        figure: bool = True,
-        facts: dict[str, Any] | None = None,
-    ) -> list[Path]:
-        """Write output, residual, figure and ``result.json`` to `folder`.
-
-        Audio keeps the input's rate, channels and, for WAV, FLAC and OGG, its sample format.
-        `facts` are added to ``result.json``.
-
-        Raises:
-            FileExistsError: a file is there already and `overwrite` is False; nothing is written.
-            OSError: the folder cannot be made or written.
-        """
-        folder = Path(folder)
-        ending, subtype = self._file_type()
-        names = [f"output{ending}", f"residual{ending}", "result.json"]
-        names += ["separation.png"] if figure else []
-        files = [folder / name for name in names]
-        there = [path for path in files if path.exists()]
-        if there and not overwrite:
-            raise FileExistsError(f"'{there[0]}' is there already: overwrite it or go elsewhere.")
-        make_folder(folder)
-        audio.save(files[0], self.output, self.sample_rate, subtype)
-        audio.save(files[1], self.residual, self.sample_rate, subtype)
-        if figure:
-            from textsep_lab import plots
-
-            plots.write(self.plot(), files[3])
-        with atomic_write(files[2]) as temporary:
-            text = json.dumps({**self.summary(), **(facts or {})}, indent=2, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        return files
-
-    def _file_type(self) -> tuple[str, str | None]:
-        endings = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
-        if self.format is None or self.format.container not in endings:
-            return ".wav", None
-        return endings[self.format.container], self.format.subtype
+MODES, METHODS, AUTO = ("keep", "remove"), ("unet", "nmf"), "auto"
 
 
 class Separator:
@@ -131,8 +28,12 @@ class Separator:
 
     Args:
         network: from `checkpoints.load` or `film_unet.build`, in evaluation mode.
-        encoder: gives embeddings of the network's dimension.
+        encoder: the one the network was trained with.
         info: the checkpoint's sidecar.
+        detector: hears whether and when the query is there; None for the default.
+
+    Raises:
+        ValueError: the sidecar names another encoder.
 
     Example:
         >>> separator = load_separator()
@@ -142,8 +43,26 @@ class Separator:
         ((2, 22050), True)
     """
 
-    def __init__(self, network: nn.Module, encoder: TextEncoder, info: dict | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        encoder: TextEncoder,
+        info: dict | None = None,
+        detector: Detector | None = None,
+    ) -> None:
         self.network, self.encoder, self.info = network.eval(), encoder, info or {}
+        self._detector = detector
+        trained_with = (self.info.get("encoder") or {}).get("name", encoder.name)
+        if trained_with != encoder.name:
+            raise ValueError(
+                f"These weights were trained with the encoder {trained_with}, not {encoder.name}."
+            )
+
+    @property
+    def detector(self) -> Detector:
+        """What tells whether and when the query is heard; loaded when first needed."""
+        self._detector = self._detector or load_detector()
+        return self._detector
 
     @torch.no_grad()
     def separate(
@@ -151,9 +70,11 @@ class Separator:
         recording: str | Path | np.ndarray,
         query: str,
         mode: str = "keep",
-        windows: list[Window] | None = None,
+        windows: list[Window] | str | None = None,
         fade: float = DEFAULT_FADE,
         sample_rate: int | None = None,
+        method: str = "unet",
+        components: int = 8,
     ) -> Separation:
         """Keep or remove what the query names, inside the windows.
 
@@ -163,42 +84,90 @@ class Separator:
                 mask, so a stereo image stays where it is.
             query: the sound in a few words, such as "dog barking".
             mode: ``keep`` leaves only that sound in the windows, ``remove`` all but it.
-            windows: pairs (start, end) in seconds; None is the whole recording.
+            windows: pairs (start, end) in seconds; None is the whole recording; ``"auto"`` is
+                where the sound is heard.
             fade: length of the windows' soft edges in seconds.
+            method: ``unet``, or ``nmf`` for the classical baseline.
+            components: of the NMF.
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: bad audio, query, mode, window or fade; one sentence says which.
+            ValueError: bad audio, query, mode, window, fade or method, or ``"auto"`` and the
+                sound is heard nowhere; one sentence says which.
         """
         query = clean_query(query)
-        if mode not in MODES:
-            raise ValueError(f"There is no mode '{mode}': use keep or remove.")
+        _check_choice("mode", mode, MODES)
+        _check_choice("method", method, METHODS)
         waveform, sample_rate, file_format = _read(recording, sample_rate)
-        samples = waveform.shape[1]
+        samples, auto = waveform.shape[1], isinstance(windows, str)
+        if auto:
+            windows = self._find_windows(windows, waveform, sample_rate, query)
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
         opening = gate(windows, samples, sample_rate, fade)
-        mask = self.estimate_mask(waveform, sample_rate, query)
-        target = self._apply(mask, waveform, sample_rate)
+        mask, config = self._mask(waveform, sample_rate, query, method, components)
+        target = _apply(mask, waveform, sample_rate, config)
         # The residual comes first: where the gate is 0 it is 0, and the output is the input.
         residual = opening * (target if mode == "remove" else waveform - target)
         residual[:, opening == 0] = 0  # and not -0, which would turn an input of -0 into 0
+        energy_share = _energy_share(target, waveform, opening)
         return Separation(
             input=waveform,
             output=waveform - residual,
             residual=residual,
             mask=mask[0].numpy(),
-            mask_hop=self.network.config.hop_length / self.network.config.sample_rate,
+            mask_hop=config.hop_length / config.sample_rate,
             gate=opening,
             sample_rate=sample_rate,
             query=query,
             mode=mode,
             windows=windows,
             fade=float(fade),
-            energy_share=_energy_share(target, waveform, opening),
+            method=method,
+            auto_windows=auto,
+            confidence=self.detector.presence(
+                waveform[:, opening > 0], sample_rate, query, self._witness(energy_share, method)
+            ),
+            energy_share=energy_share,
             format=file_format,
         )
 
+    @torch.no_grad()
+    def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
+        """Return how much of a waveform's energy is taken for the query; NaN for silence."""
+        mask = self.estimate_mask(waveform, sample_rate, query)
+        target = _apply(mask, waveform, sample_rate, self.network.config)
+        return _energy_share(target, waveform, np.ones(waveform.shape[1], np.float32))
+
+    def _witness(self, energy_share: float, method: str) -> float | None:
+        """Return the energy share if the detector knows what it means for these weights."""
+        own = self.info.get("sha256")
+        known = own is not None and own == self.detector.calibration.separator_sha256
+        return energy_share if known and method == "unet" else None
+
+    def _find_windows(
+        self, word: str, waveform: np.ndarray, sample_rate: int, query: str
+    ) -> list[Window]:
+        if word != AUTO:
+            raise ValueError(f"The windows are '{word}': give pairs (start, end), auto or None.")
+        found = self.detector.spans(waveform, sample_rate, query)
+        if not found:
+            raise ValueError(
+                f"“{query}” is heard nowhere in this recording: give windows yourself, or none."
+            )
+        return found
+
+    def _mask(
+        self, waveform: np.ndarray, sample_rate: int, query: str, method: str, components: int
+    ) -> tuple[torch.Tensor, UNetConfig]:
+        """Return a mask ``[1, n_freq, frames]`` and what says where its rows and columns lie."""
+        if method == "unet":
+            return self.estimate_mask(waveform, sample_rate, query), self.network.config
+        ears = self.detector.encoder
+        found = nmf.estimate_mask(waveform, sample_rate, query, ears, components)
+        return found.mask, nmf.CONFIG
+
+    @torch.no_grad()
     def estimate_mask(self, waveform: np.ndarray, sample_rate: int, query: str) -> torch.Tensor:
         """Return the mask ``[1, n_freq, frames]`` of a query on a waveform of any rate."""
         own_rate = self.network.config.sample_rate
@@ -206,21 +175,24 @@ class Separator:
         embedding = torch.from_numpy(self.encoder.embed_text([query]))
         return estimate_mask(self.network, heard[None], embedding)
 
-    def _apply(self, mask: torch.Tensor, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-        # A channel at a time: the spectrogram is the largest thing in memory.
-        config = self.network.config
-        rows = (torch.from_numpy(row[None]) for row in waveform)
-        parts = [apply_mask(mask, row, sample_rate, config) for row in rows]
-        return torch.cat(parts).numpy()
+
+def _apply(
+    mask: torch.Tensor, waveform: np.ndarray, sample_rate: int, config: UNetConfig
+) -> np.ndarray:
+    # A channel at a time: the spectrogram is the largest thing in memory.
+    rows = (torch.from_numpy(row[None]) for row in waveform)
+    return torch.cat([apply_mask(mask, row, sample_rate, config) for row in rows]).numpy()
 
 
 def _read(recording, sample_rate: int | None):
-    if isinstance(recording, str | Path):
-        waveform, own_rate = audio.load(recording)
-        return waveform, own_rate, audio.file_format(recording)
-    if not (isinstance(sample_rate, Real) and 1 <= sample_rate < math.inf):
-        raise ValueError("A waveform needs its sample_rate in Hz.")
-    return audio.check_waveform(recording), int(sample_rate), None
+    waveform, sample_rate = audio.read(recording, sample_rate)
+    is_file = isinstance(recording, str | Path)
+    return waveform, sample_rate, audio.file_format(recording) if is_file else None
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"There is no {name} '{value}': use {' or '.join(choices)}.")
 
 
 def _energy_share(target: np.ndarray, waveform: np.ndarray, opening: np.ndarray) -> float:

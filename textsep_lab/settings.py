@@ -1,4 +1,4 @@
-"""What decides a training run. Taught in notebook 03."""
+"""What decides a training run. Taught in notebooks 03 and 07."""
 
 from __future__ import annotations
 
@@ -10,25 +10,22 @@ LOSSES = ("snr", "l1")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that decides a run.
+class RunSettings:
+    """What every run needs.
 
     Args:
         esc50_path: data set in ESC-50's layout; None looks where `esc50.find` does.
         extra_paths: more data sets in that layout (all their folds train).
         extra_share: how often a source is drawn from those.
         train_folds, val_folds: folds of `esc50_path`.
-        configuration: ``compact`` or ``reference``.
         encoder: name of the text encoder.
-        baseline: True trains the text-agnostic twin.
-        loss: ``snr`` (negative SNR through the inverse STFT) or ``l1`` (on the ratio mask).
-        batch_size: mixtures a step.
-        steps, epochs, minutes: the budget; exactly one. An epoch shows as many mixtures as
+        batch_size: examples a step.
+        steps, epochs, minutes: the budget; exactly one. An epoch shows as many examples as
             there are training clips; minutes become steps once a few steps have been timed.
         lr: highest learning rate; it warms up over 200 steps and falls along a cosine.
-        seconds: length of the training mixtures.
-        absent_share: how often the query names nothing in the mixture.
-        val_every, val_mixtures: steps between validations, and how many mixtures they take.
+        weight_decay: of AdamW, on matrices and kernels.
+        seconds: length of the training examples.
+        val_every: steps between validations.
         seed: of everything random.
     """
 
@@ -37,19 +34,15 @@ class Settings:
     extra_share: float = 0.2
     train_folds: tuple[int, ...] = (1, 2, 3)
     val_folds: tuple[int, ...] = (4,)
-    configuration: str = "compact"
     encoder: str = "minilm-l6-int8"
-    baseline: bool = False
-    loss: str = "snr"
     batch_size: int = 8
     steps: int | None = None
     epochs: float | None = None
     minutes: float | None = None
     lr: float = 2e-3
+    weight_decay: float = 0.02
     seconds: float = 4.096
-    absent_share: float = 0.1
     val_every: int = 500
-    val_mixtures: int = 100
     seed: int = 0
 
     def check(self) -> None:
@@ -61,13 +54,61 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: it must be greater than 0.")
-        for name in ("extra_share", "absent_share"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+        self._check_share("extra_share")
+        if set(self.train_folds) & set(self.val_folds):
+            raise ValueError("Training and validation folds overlap: no figure would be true.")
+
+    def _check_share(self, name: str) -> None:
+        value = getattr(self, name)
+        if not 0 <= value < 1:
+            raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """Everything that decides a separator's run, besides what every run needs.
+
+    Args:
+        configuration: ``compact`` or ``reference``.
+        baseline: True trains the text-agnostic twin.
+        loss: ``snr`` (negative SNR through the inverse STFT) or ``l1`` (on the ratio mask).
+        absent_share: how often the query names nothing in the mixture.
+        val_mixtures: how many mixtures a validation takes.
+    """
+
+    configuration: str = "compact"
+    baseline: bool = False
+    loss: str = "snr"
+    absent_share: float = 0.1
+    val_mixtures: int = 100
+
+    def check(self) -> None:
+        super().check()
+        self._check_share("absent_share")
         if self.configuration not in CONFIGS:
             build(self.configuration)  # says which there are
         if self.loss not in LOSSES:
             raise ValueError(f"There is no loss '{self.loss}': use {' or '.join(LOSSES)}.")
-        if set(self.train_folds) & set(self.val_folds):
-            raise ValueError("Training and validation folds overlap: no figure would be true.")
+
+
+@dataclass(frozen=True)
+class ListenerSettings(RunSettings):
+    """Everything that decides a run of the joint embedding, besides what every run needs.
+
+    Args:
+        dim: dimension of the joint space.
+        sources: probability of 1, 2, … sounds in a training example.
+    """
+
+    batch_size: int = 32
+    weight_decay: float = 0.05
+    dim: int = 256
+    sources: tuple[float, ...] = (0.5, 0.35, 0.15)
+
+    def check(self) -> None:
+        super().check()
+        if len(self.sources) < 2 or min(self.sources) < 0 or not abs(sum(self.sources) - 1) < 1e-6:
+            raise ValueError(
+                f"sources are {self.sources}: give the probabilities of 1, 2, … sounds, two or "
+                "more, that sum to 1."
+            )

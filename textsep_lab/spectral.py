@@ -63,6 +63,17 @@ class Stft:
             return_complex=True,
         )
 
+    def magnitude(self, waveform: Tensor) -> Tensor:
+        """Return magnitudes ``[batch, freq, time]`` of ``[batch, samples]``.
+
+        ``[batch, channels, samples]`` is heard as the power mean of its channels: unlike a
+        downmix it does not lose what is out of phase.
+        """
+        if waveform.ndim == 2:
+            return self(waveform).abs()
+        power = sum(self(channel).abs().square() for channel in waveform.unbind(1))
+        return (power / waveform.shape[1]).sqrt()
+
     def inverse(self, spectrogram: Tensor, length: int) -> Tensor:
         """Transform ``[batch, freq, time]`` back to exactly ``[batch, length]``."""
         # Frames reach n_fft / 2 past both ends, so even the first sample is covered.

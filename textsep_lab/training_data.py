@@ -16,6 +16,7 @@ from textsep_lab.augment import augment
 from textsep_lab.embeddings import TextEncoder, load_encoder
 from textsep_lab.metrics import si_sdr
 from textsep_lab.mixtures import Clips, RecipeSampler, evaluation_recipes, render
+from textsep_lab.settings import RunSettings, Settings
 
 SAMPLE_RATE = 16000
 
@@ -31,29 +32,17 @@ class Batch(NamedTuple):
 class TrainingData:
     """Random mixtures of the training recordings with random wordings of their labels.
 
-    Args:
-        settings: a `training.Settings`.
-
     ``batch(step)`` depends on the seed and the step only.
     """
 
-    def __init__(self, settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.encoder: TextEncoder = load_encoder(settings.encoder)
         table = training_table(settings)
-        self.clips = Clips(table, SAMPLE_RATE)
-        for name in tqdm(self.clips, desc="reading clips", unit="clip", delay=2):
-            self.clips[name]
+        self.clips = read_all(Clips(table, SAMPLE_RATE))
         self.sampler = RecipeSampler(self.clips, round(settings.seconds * SAMPLE_RATE))
         self.labels = sorted(table["category"].unique())
         self._queries = {x: self.encoder.embed_text(wordings.for_label(x)) for x in self.labels}
-        self.clips_per_epoch = int((table["weight"] == 1).sum())
-        self.protocol = (
-            f"ESC-50-layout folds {list(settings.train_folds)} train, "
-            f"{list(settings.val_folds)} validate; {len(settings.extra_paths)} extra sets"
-        )
-        names = "\n".join(sorted(table["filename"]))
-        self.protocol_hash = hashlib.sha256(names.encode()).hexdigest()
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step."""
@@ -81,7 +70,7 @@ class TrainingData:
         return noisy / np.linalg.norm(noisy)
 
 
-def training_table(settings) -> pd.DataFrame:
+def training_table(settings: RunSettings) -> pd.DataFrame:
     """Return the training clips of all data sets with the weight each is drawn by."""
     main = esc50.read_table(settings.esc50_path, settings.train_folds).assign(weight=1.0)
     extra = [esc50.read_table(path) for path in settings.extra_paths]
@@ -89,6 +78,28 @@ def training_table(settings) -> pd.DataFrame:
     share = settings.extra_share
     weight = len(main) * share / (1 - share) / count if count else 0.0
     return pd.concat([main, *(table.assign(weight=weight) for table in extra)], ignore_index=True)
+
+
+def read_all(clips: Clips) -> Clips:
+    """Read every recording now, with a progress bar, rather than in the first steps."""
+    for name in tqdm(clips, desc="reading clips", unit="clip", delay=2):
+        clips[name]
+    return clips
+
+
+def clips_per_epoch(table: pd.DataFrame) -> int:
+    """Return how many clips of `training_table` count as one pass: those of the main data set."""
+    return int((table["weight"] == 1).sum())
+
+
+def protocol(settings: RunSettings, table: pd.DataFrame) -> dict[str, str]:
+    """Return what a sidecar remembers of the data: the folds, and a hash of the file names."""
+    said = (
+        f"ESC-50-layout folds {list(settings.train_folds)} train, "
+        f"{list(settings.val_folds)} validate; {len(settings.extra_paths)} extra sets"
+    )
+    names = "\n".join(sorted(table["filename"]))
+    return {"protocol": said, "sha256": hashlib.sha256(names.encode()).hexdigest()}
 
 
 class ValidationData:

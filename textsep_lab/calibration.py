@@ -1,0 +1,152 @@
+"""From similarities to probabilities that mean what they say.
+
+A logistic curve (Platt scaling) for each question that is asked of a joint encoder, fitted by
+`hearing` and kept beside the encoder's weights. Taught in notebook 07.
+
+Reference:
+    Platt (1999), Probabilistic outputs for support vector machines.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from textsep_lab import paths
+from textsep_lab.embeddings import JointEncoder
+
+FORMAT = "textsep_lab-calibration-1"
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Probability ``1 / (1 + exp(-(features @ weights + bias)))``.
+
+    Example:
+        >>> curve = Logistic.fit(np.array([[0.0], [0.4], [0.6], [1.0]]), np.array([0, 0, 1, 1]))
+        >>> low, high = curve(np.array([[0.0], [1.0]]))
+        >>> bool(low < 0.5 < high)
+        True
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Return probabilities ``[…]`` of features ``[…, len(weights)]``."""
+        return expit(np.asarray(features, np.float64) @ np.array(self.weights) + self.bias)
+
+    @classmethod
+    def fit(cls, features: np.ndarray, truth: np.ndarray) -> Logistic:
+        """Fit to features ``[n, k]`` and truth ``[n]``; the base rate in `truth` is learnt too."""
+        spread = features.std(0)  # so that the penalty treats all alike
+        spread = np.where(spread > 1e-9, spread, 1.0)  # a constant feature tells nothing
+        model = LogisticRegression(C=100.0, max_iter=1000).fit(features / spread, truth)
+        return cls(tuple((model.coef_[0] / spread).tolist()), float(model.intercept_[0]))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The curves of one joint encoder.
+
+    Args:
+        encoder: its name.
+        weights_sha256: of its weights, so that a curve never serves others; None if unknown.
+        detection: P(a label of a list is in the recording) from `similarity.Hearing.features`.
+        presence: P(the queried sound is there), as many queries naming something as not.
+        activity: P(it is heard in a frame), given that it is there, from
+            `similarity.Hearing.frame_features`.
+        confidence: `presence` with the log of the separator's energy share as one more feature.
+        separator_sha256: of the separator that `confidence` was fitted to.
+        protocol: on what the curves were fitted.
+    """
+
+    encoder: str
+    weights_sha256: str | None
+    detection: Logistic
+    presence: Logistic
+    activity: Logistic
+    confidence: Logistic | None
+    separator_sha256: str | None
+    protocol: str
+
+    def save(self, path: str | Path) -> Path:
+        """Write as JSON."""
+        with paths.atomic_write(path) as temporary:
+            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
+            temporary.write_text(text + "\n", encoding="utf-8")
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not a calibration.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"There is no calibration '{path}': make one with `textsep hearing --calibrate`."
+            )
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            if fields.pop("format") != FORMAT:
+                raise ValueError("foreign format")
+            return cls(**{key: _curve(value) for key, value in fields.items()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"'{path}' is not a calibration of this kit ({FORMAT}).") from error
+
+
+def load_calibration(encoder: JointEncoder, path: str | Path | None = None) -> Calibration:
+    """Return the calibration of an encoder: the file `path`, or the one shipped for it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is not a calibration, or that of another encoder or other weights.
+    """
+    path = paths.checkpoints_dir() / encoder.name / "calibration.json" if path is None else path
+    found = Calibration.load(path)
+    weights = getattr(encoder, "weights_sha256", None)
+    if (found.encoder, found.weights_sha256) != (encoder.name, weights):
+        raise ValueError(f"'{path}' was made for {found.encoder} with other weights: make it anew.")
+    return found
+
+
+def _curve(value: Any) -> Any:
+    return Logistic(tuple(value["weights"]), value["bias"]) if isinstance(value, dict) else value
+
+
+def expected_calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
+    """Return the mean gap between probability and frequency, over bins of equal width.
+
+    Naeini et al. (2015), AAAI; each bin weighs as much as it holds.
+
+    Args:
+        probability: ``[n]`` in [0, 1].
+        truth: ``[n]`` of 0 and 1.
+
+    Example:
+        >>> expected_calibration_error(np.array([0.5, 0.5]), np.array([0, 1]))
+        0.0
+    """
+    table = reliability(probability, truth, bins)
+    return float(np.sum(table["n"] * np.abs(table["said"] - table["seen"])) / len(truth))
+
+
+def reliability(
+    probability: np.ndarray, truth: np.ndarray, bins: int = 10
+) -> dict[str, np.ndarray]:
+    """Return, for each bin that holds anything, its count ``n``, mean probability and frequency."""
+    bin_of = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    held = count > 0
+    said, seen = (np.bincount(bin_of, x, bins)[held] / count[held] for x in (probability, truth))
+    return {"n": count[held], "said": said, "seen": seen}

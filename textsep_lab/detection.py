@@ -1,0 +1,189 @@
+"""What is in a recording, and when: zero-shot detection with a joint encoder.
+
+Taught in notebook 07.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from textsep_lab import audio, wordings
+from textsep_lab.calibration import Calibration, load_calibration
+from textsep_lab.embeddings import JointEncoder, load_joint_encoder
+from textsep_lab.queries import clean_query
+from textsep_lab.similarity import hear
+from textsep_lab.spans import activity_spans
+from textsep_lab.timegate import Window
+
+SILENCE = "silence"
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A joint encoder with the curves that turn its similarities into probabilities.
+
+    Example:
+        >>> detector = load_detector()
+        >>> noise = np.random.default_rng(0).standard_normal((1, 16000)).astype(np.float32) / 10
+        >>> 0 <= detector.presence(noise, 16000, "rain") <= 1
+        True
+    """
+
+    encoder: JointEncoder
+    calibration: Calibration
+
+    def detect(
+        self,
+        recording: str | Path | np.ndarray,
+        labels: Iterable[str] | None = None,
+        top: int = 5,
+        sample_rate: int | None = None,
+    ) -> pd.DataFrame:
+        """Return the most probable sounds and when they are heard.
+
+        Args:
+            recording: path of an audio file, or a waveform ``[channels, samples]`` at
+                `sample_rate`.
+            labels: what to listen for, any words; None for `default_labels`.
+            top: how many labels to return at most.
+
+        Returns:
+            Columns label, probability, start and end (in seconds), the most probable label first,
+            one row for each span of a label. A label whose moments cannot be told spans the whole
+            recording. A silent recording has one row, "silence".
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: bad audio; a label list that is empty or repeats; `top` less than 1.
+        """
+        labels = default_labels() if labels is None else _check_labels(labels)
+        if top < 1:
+            raise ValueError(f"top is {top}: ask for at least one label.")
+        waveform, sample_rate = audio.read(recording, sample_rate)
+        duration = waveform.shape[1] / sample_rate
+        if not waveform.any():
+            return _table([(SILENCE, 1.0, 0.0, duration)])
+        hearing = hear(waveform, sample_rate, labels, self.encoder)
+        probability = self.calibration.detection(hearing.features)
+        active = self.calibration.activity(hearing.frame_features)
+        rows = []
+        for k in np.argsort(-probability, kind="stable")[:top]:
+            spans = activity_spans(active[k], hearing.frame_hop, duration)
+            for start, end in spans or [(0.0, duration)]:
+                rows.append((labels[k], float(probability[k]), start, end))
+        return _table(rows)
+
+    def presence(
+        self,
+        waveform: np.ndarray,
+        sample_rate: int,
+        query: str,
+        energy_share: float | None = None,
+    ) -> float:
+        """Return P(the queried sound is there), 0 for silence.
+
+        Before listening, it is taken to be as likely there as not.
+
+        Args:
+            energy_share: `Separation.energy_share` of the separator that the calibration was
+                fitted to, if there is one: two witnesses are better than one.
+        """
+        waveform = audio.check_waveform(waveform)
+        if not waveform.any():
+            return 0.0
+        features = hear(waveform, sample_rate, [query], self.encoder).features[0]
+        if energy_share is None or self.calibration.confidence is None:
+            return float(self.calibration.presence(features))
+        return float(self.calibration.confidence([*features, energy_feature(energy_share)]))
+
+    def spans(self, waveform: np.ndarray, sample_rate: int, query: str) -> list[Window]:
+        """Return when the queried sound is heard, taking for granted that it is there somewhere.
+
+        Returns:
+            Pairs (start, end) in seconds, sorted; empty for silence.
+        """
+        waveform = audio.check_waveform(waveform)
+        if not waveform.any():
+            return []
+        hearing = hear(waveform, sample_rate, [query], self.encoder)
+        active = self.calibration.activity(hearing.frame_features[0])
+        return activity_spans(active, hearing.frame_hop, hearing.duration)
+
+
+def energy_feature(share: float) -> float:
+    """Return the natural logarithm of an energy share, floored at -40 dB.
+
+    Example:
+        >>> energy_feature(1.0) > energy_feature(0.0) > -10
+        True
+    """
+    return float(np.log(share + 1e-4))
+
+
+def _table(rows: list[tuple]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["label", "probability", "start", "end"])
+
+
+def _check_labels(labels: Iterable[str]) -> list[str]:
+    if isinstance(labels, str):
+        raise ValueError("The labels must be a list: write [label] for a single one.")
+    labels = [clean_query(label) for label in labels]
+    if not labels:
+        raise ValueError("The list of labels is empty: name at least one sound, or leave it out.")
+    repeated = [label for k, label in enumerate(labels) if label in labels[:k]]
+    if repeated:
+        raise ValueError(f"The label '{repeated[0]}' is in the list twice: name each sound once.")
+    return labels
+
+
+def default_labels() -> list[str]:
+    """Return the 50 classes of ESC-50 and those that the procedural bank adds, as words.
+
+    Example:
+        >>> len(default_labels()), "dog" in default_labels()
+        (58, True)
+    """
+    return [label.replace("_", " ") for label in wordings.load()["label"].unique()]
+
+
+def load_detector(encoder: str = "mini-clap", calibration: str | Path | None = None) -> Detector:
+    """Return a detector with the encoder of that name; the same object at every call.
+
+    Args:
+        encoder: a joint encoder's name, see `embeddings.ENCODERS`.
+        calibration: a file that `textsep hearing --calibrate` wrote; None for the shipped one.
+
+    Raises:
+        ValueError: no encoder has that name or it cannot hear, or the calibration is another's.
+        ImportError: the encoder needs an extra that is not installed.
+        FileNotFoundError: there is no calibration for it.
+    """
+    return _load(encoder, calibration)
+
+
+@cache
+def _load(encoder: str, calibration: str | Path | None) -> Detector:
+    loaded = load_joint_encoder(encoder)
+    return Detector(loaded, load_calibration(loaded, calibration))
+
+
+def detect(
+    recording: str | Path | np.ndarray,
+    labels: Iterable[str] | None = None,
+    top: int = 5,
+    sample_rate: int | None = None,
+) -> pd.DataFrame:
+    """Detect with the default encoder, see `Detector.detect`.
+
+    Example:
+        >>> detect(np.zeros((1, 8000)), sample_rate=16000)
+             label  probability  start  end
+        0  silence          1.0    0.0  0.5
+    """
+    return load_detector().detect(recording, labels, top, sample_rate)

@@ -1,0 +1,235 @@
+"""Judging and calibrating the ears: zero-shot labels, presence, spans, and what NMF makes of them.
+
+Taught in notebook 07.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import GroupKFold
+from tqdm.auto import tqdm
+
+from textsep_lab import esc50, wordings
+from textsep_lab.calibration import Calibration, Logistic
+from textsep_lab.detection import energy_feature
+from textsep_lab.embeddings import JointEncoder
+from textsep_lab.hearing_data import (
+    SAMPLE_RATE,
+    Scene,
+    clip_scenes,
+    mixture_scenes,
+    onset_scenes,
+)
+from textsep_lab.separation import Separator
+from textsep_lab.similarity import Hearing, hear
+from textsep_lab.spans import activity_spans
+
+SPLITS = 5  # a curve is judged on scenes it was not fitted to
+TOLERANCES = (0.2, 0.5)  # seconds between a true and a predicted onset
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A fold as one encoder hears it.
+
+    Args:
+        labels: the fold's classes as words, L of them.
+        clips, mixtures, onsets: pairs of scene and hearing for `labels`; silence is left out.
+    """
+
+    labels: list[str]
+    clips: list[tuple[Scene, Hearing]]
+    mixtures: list[tuple[Scene, Hearing]]
+    onsets: list[tuple[Scene, Hearing]]
+
+
+def listen_to(table: pd.DataFrame, encoder: JointEncoder) -> Heard:
+    """Hear all clips, mixtures and onset scenes of a table of `esc50.read_table`."""
+    labels = [esc50.label_text(x) for x in sorted(table["category"].unique())]
+    kinds = []
+    for make in (clip_scenes, mixture_scenes, onset_scenes):
+        scenes = [scene for scene in make(table) if scene.waveform.any()]
+        bar = tqdm(scenes, "listening", unit="scene", delay=2)
+        kinds.append([(s, hear(s.waveform[None], SAMPLE_RATE, labels, encoder)) for s in bar])
+    return Heard(labels, *kinds)
+
+
+def zero_shot(heard: Heard, table: pd.DataFrame, encoder: JointEncoder) -> pd.DataFrame:
+    """Return, for every clip, whether its label is the most similar one (top 1) under each wording.
+
+    Columns label, bare (the class name), wordings (mean of the training wordings), other words
+    (mean over the five held-out wordings, each standing for its class alone).
+    """
+    classes = sorted(table["category"].unique())
+    prototypes = np.stack([encoder.embed_text(wordings.for_label(x)).mean(0) for x in classes])
+    other = [encoder.embed_text(wordings.for_label(x, "heldout")) for x in classes]
+    rows = []
+    for scene, hearing in heard.clips:
+        truth = heard.labels.index(scene.labels[0])
+        sound = encoder.embed_audio(scene.waveform[None], SAMPLE_RATE)
+        hits = [np.argmax([x[k % len(x)] @ sound for x in other]) == truth for k in range(5)]
+        rows.append({
+            "label": scene.labels[0],
+            "bare": float(hearing.clip.argmax() == truth),
+            "wordings": float((prototypes @ sound).argmax() == truth),
+            "other words": float(np.mean(hits)),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def label_pairs(heard: Heard, kinds: Sequence[str] = ("clips", "mixtures")):
+    """Return features ``[n, 2]``, truth ``[n]`` and groups ``[n]`` of every scene and label."""
+    pairs = [pair for kind in kinds for pair in getattr(heard, kind)]
+    features = np.concatenate([hearing.features for _, hearing in pairs])
+    truth = np.concatenate([[x in scene.labels for x in heard.labels] for scene, _ in pairs])
+    groups = np.repeat([scene.group for scene, _ in pairs], len(heard.labels))
+    return features, truth.astype(int), groups
+
+
+def mixture_precision(heard: Heard) -> float:
+    """Return the mean over labels of the average precision on the mixtures."""
+    features, truth, _ = label_pairs(heard, ("mixtures",))
+    shape = (-1, len(heard.labels))
+    return float(average_precision_score(truth.reshape(shape), features.sum(1).reshape(shape)))
+
+
+def presence_queries(heard: Heard, separator: Separator) -> pd.DataFrame:
+    """Return two queries for every mixture, one that names its target and one that names nothing.
+
+    Columns query, present (0 or 1), group, clip, strongest (similarities) and energy_share.
+    """
+    rows = []
+    for scene, hearing in tqdm(heard.mixtures, "separating", unit="mixture", delay=2):
+        for query, present in ((scene.labels[0], 1), (scene.absent, 0)):
+            clip, strongest = hearing.features[heard.labels.index(query)]
+            share = separator.energy_share(scene.waveform[None], SAMPLE_RATE, query)
+            facts = {"clip": clip, "strongest": strongest, "energy_share": share}
+            rows.append({"query": query, "present": present, "group": scene.group, **facts})
+    return pd.DataFrame(rows).dropna()
+
+
+def frame_pairs(heard: Heard):
+    """Return features ``[n, 2]``, truth and groups of every frame of the onset scenes' targets."""
+    features, truth, groups = [], [], []
+    for scene, hearing in heard.onsets:
+        own = hearing.frame_features[heard.labels.index(scene.labels[0])]
+        time = (np.arange(len(own)) + 0.5) * hearing.frame_hop
+        features.append(own)
+        truth.append([any(start <= t < end for start, end in scene.spans) for t in time])
+        groups.append(np.full(len(own), scene.group))
+    return np.concatenate(features), np.concatenate(truth).astype(int), np.concatenate(groups)
+
+
+def cross_fitted(features: np.ndarray, truth: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return probabilities ``[n]``, each from a curve fitted without its Freesound id's scenes."""
+    out = np.zeros(len(truth))
+    for fit, judge in GroupKFold(SPLITS).split(features, truth, groups):
+        out[judge] = Logistic.fit(features[fit], truth[fit])(features[judge])
+    return out
+
+
+def confidence_features(queries: pd.DataFrame) -> np.ndarray:
+    """Return features ``[n, 3]``: both similarities, and the log of the energy share."""
+    energy = [energy_feature(share) for share in queries["energy_share"]]
+    return np.column_stack([queries[["clip", "strongest"]], energy])
+
+
+def calibrate(
+    heard: Heard, queries: pd.DataFrame, encoder: JointEncoder, separator: Separator, said: str
+) -> Calibration:
+    """Fit all curves to all scenes of a fold; `said` tells which, for the record."""
+    features, truth, _ = label_pairs(heard)
+    frames, active, _ = frame_pairs(heard)
+    present = queries["present"].to_numpy()
+    return Calibration(
+        encoder=encoder.name,
+        weights_sha256=getattr(encoder, "weights_sha256", None),
+        detection=Logistic.fit(features, truth),
+        presence=Logistic.fit(queries[["clip", "strongest"]].to_numpy(), present),
+        activity=Logistic.fit(frames, active),
+        confidence=Logistic.fit(confidence_features(queries), present),
+        separator_sha256=separator.info.get("sha256"),
+        protocol=said,
+    )
+
+
+def auroc(score: np.ndarray, truth: np.ndarray, seed: int = 0, draws: int = 1000):
+    """Return the area under the ROC curve with its 95 % bootstrap interval."""
+    score, truth, rng = np.asarray(score), np.asarray(truth), np.random.default_rng(seed)
+    picks = rng.integers(0, len(truth), (draws, len(truth)))
+    values = [_area(score[p], truth[p]) for p in picks if 0 < truth[p].sum() < len(truth)]
+    return _area(score, truth), *map(float, np.percentile(values, [2.5, 97.5]))
+
+
+def _area(score: np.ndarray, truth: np.ndarray) -> float:
+    """Return how often a hit scores higher than a miss; a tie is half (Mann and Whitney)."""
+    hits = int(truth.sum())
+    above = rankdata(score)[truth == 1].sum() - hits * (hits + 1) / 2
+    return float(above / (hits * (len(truth) - hits)))
+
+
+def span_scores(heard: Heard) -> pd.DataFrame:
+    """Return F1 of the predicted spans on the onset scenes.
+
+    The curve is cross-fitted. Rows: predicted, and "always", one span over the whole scene.
+    Columns: segment_f1 (segments of 1 s, pooled), and onset_f1 at each of `TOLERANCES`.
+    """
+    features, truth, groups = frame_pairs(heard)
+    probability, predicted, start = cross_fitted(features, truth, groups), [], 0
+    for _, hearing in heard.onsets:
+        frames = hearing.frames.shape[1]
+        active = probability[start : start + frames]
+        predicted.append(activity_spans(active, hearing.frame_hop, hearing.duration))
+        start += frames
+    true = [scene.spans for scene, _ in heard.onsets]
+    whole = [[(0.0, hearing.duration)] for _, hearing in heard.onsets]
+    rows = []
+    for name, found in (("predicted spans", predicted), ("always on", whole)):
+        row = {"spans": name, "segment_f1": segment_f1(true, found, heard.onsets[0][1].duration)}
+        rows.append(
+            row | {f"onset_f1_{1000 * t:.0f}ms": onset_f1(true, found, t) for t in TOLERANCES}
+        )
+    return pd.DataFrame(rows)
+
+
+def segment_f1(true: Sequence, found: Sequence, duration: float, segment: float = 1.0) -> float:
+    """Return F1 over all segments of all scenes: is anything of a span in it (Mesaros 2016)?
+
+    Example:
+        >>> segment_f1([[(0.2, 1.5)]], [[(0.0, 0.9)]], 3.0)
+        0.6666666666666666
+    """
+    starts = np.arange(0, duration, segment)
+    grids = [
+        np.array(
+            [[any(a < s + segment and b > s for a, b in spans) for s in starts] for spans in x]
+        )
+        for x in (true, found)
+    ]
+    both, one = (grids[0] & grids[1]).sum(), (grids[0] ^ grids[1]).sum()
+    return float(2 * both / max(1, 2 * both + one))
+
+
+def onset_f1(true: Sequence, found: Sequence, tolerance: float) -> float:
+    """Return F1 of events: each true onset may be met by one predicted within the tolerance.
+
+    Example:
+        >>> onset_f1([[(1.0, 2.0), (3.0, 4.0)]], [[(1.1, 2.0)]], 0.2)
+        0.6666666666666666
+    """
+    hits = 0
+    for a, b in zip(true, found, strict=True):
+        free = sorted(start for start, _ in b)
+        for onset, _ in sorted(a):
+            near = [x for x in free if abs(x - onset) <= tolerance]
+            if near:
+                hits += 1
+                free.remove(near[0])
+    total = sum(map(len, true)) + sum(map(len, found))
+    return float(2 * hits / max(1, total))

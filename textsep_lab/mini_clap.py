@@ -1,0 +1,102 @@
+"""The default joint encoder: CLAP in miniature, trained by `contrastive`, offline, on the CPU.
+
+Taught in notebook 07.
+
+Reference:
+    Elizalde et al. (2023), CLAP: learning audio concepts from natural language supervision, ICASSP.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from textsep_lab import audio, checkpoints, paths
+from textsep_lab.audio_tower import TowerConfig, listen, pool
+from textsep_lab.minilm import load_minilm
+from textsep_lab.weights import EncoderStatus
+
+NAME = "mini-clap"
+
+
+class MiniClapEncoder:
+    """MiniLM with a text head, and a convolutional audio tower, in one space.
+
+    Args:
+        checkpoint: weights from `contrastive.train`, or a folder; None for the shipped ones.
+        text_encoder: what the text head was trained on; None for the shipped MiniLM.
+
+    Raises:
+        FileNotFoundError: weights or their description are missing.
+        ValueError: damaged, or weights of another kind or made with another text encoder.
+
+    Example:
+        >>> encoder = MiniClapEncoder()
+        >>> noise = np.random.default_rng(0).standard_normal((1, 16000)).astype(np.float32) / 10
+        >>> heard = encoder.embed_audio(noise, 16000)
+        >>> rain, dog = encoder.embed_text(["rain", "dog"])
+        >>> bool(heard @ rain > heard @ dog)
+        True
+    """
+
+    name = NAME
+
+    def __init__(self, checkpoint: str | Path | None = None, text_encoder=None) -> None:
+        path = paths.checkpoints_dir() / NAME if checkpoint is None else checkpoint
+        self.network, self.info = checkpoints.load_listener(path)
+        self.text_encoder = text_encoder or load_minilm()
+        described = (self.info.get("encoder") or {}).get("name")
+        if described != self.text_encoder.name:
+            raise ValueError(
+                f"'{path}' was trained with the text encoder {described}, "
+                f"not with {self.text_encoder.name}."
+            )
+        self.weights_sha256: str = self.info["sha256"]
+        self.dim: int = self.network.config.dim
+        self.frame_hop: float = self.network.config.frame_hop
+
+    @classmethod
+    def status(cls) -> EncoderStatus:
+        """Return where the weights are; nothing is ever downloaded."""
+        folder = paths.checkpoints_dir() / NAME
+        return EncoderStatus(NAME, TowerConfig.dim, True, True, folder, "")
+
+    @torch.no_grad()
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """Return unit-length embeddings float32 ``[n, dim]`` of n queries.
+
+        Raises:
+            ValueError: `texts` is a bare string, or one of them is no query (`clean_query`).
+        """
+        return self.network.embed_text(
+            torch.from_numpy(self.text_encoder.embed_text(texts))
+        ).numpy()
+
+    @torch.no_grad()
+    def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Return the unit-length embedding float32 ``[dim]`` of one recording.
+
+        Args:
+            waveform: float32 ``[channels, samples]`` at `sample_rate`, of any length.
+
+        Raises:
+            ValueError: no waveform, or a silent one, which sounds like nothing.
+        """
+        features = self._features(waveform, sample_rate)
+        return self.network.embed(pool(features))[0].numpy()
+
+    @torch.no_grad()
+    def embed_frames(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Return an embedding for every `frame_hop` seconds, float32 ``[frames, dim]``."""
+        return self.network.embed(self._features(waveform, sample_rate))[0].numpy()
+
+    def _features(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
+        waveform = audio.check_waveform(waveform)
+        if not waveform.any():
+            raise ValueError("The recording is silent: it sounds like nothing.")
+        own_rate = self.network.config.sample_rate
+        heard = audio.resample(waveform, sample_rate, own_rate)
+        heard = heard / np.abs(waveform).max()  # squares of levels far from 1 would leave float32
+        return listen(self.network, torch.from_numpy(heard)[None])

@@ -1,0 +1,127 @@
+"""The default text encoder: MiniLM with int8 weights as one ONNX graph, offline, on the CPU.
+
+Taught in notebook 02.
+
+References:
+    Reimers & Gurevych (2019), Sentence-BERT, EMNLP (mean pooling over tokens).
+    Wang et al. (2020), MiniLM: deep self-attention distillation, NeurIPS (the network).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from textsep_lab import paths
+from textsep_lab.queries import clean_all
+from textsep_lab.weights import EncoderStatus
+
+CACHE_SIZE = 4096  # texts remembered by one encoder; 384 float32 each, 6 MB in all
+
+
+class MiniLMEncoder:
+    """The default encoder: all-MiniLM-L6-v2 with int8 weights, offline, on the CPU.
+
+    Mean pooling (Reimers & Gurevych 2019) and scaling to unit length are part of the ONNX graph.
+    Weights are widened to float32 on loading (90 MB of memory); texts run one at a time, so an
+    embedding never depends on its neighbours, and the latest 4096 are kept.
+
+    Args:
+        folder: holds encoder.json, model.onnx and tokenizer.json; None for the shipped one.
+        threads: CPU threads for one text.
+
+    Raises:
+        FileNotFoundError: one of the three files is missing.
+        ValueError: a file is not the one whose sha256 stands in encoder.json.
+
+    Example:
+        >>> encoder = MiniLMEncoder()
+        >>> encoder.embed_text(["dog barking", "rain"]).shape
+        (2, 384)
+    """
+
+    NAME = "minilm-l6-int8"  # of the shipped one
+
+    def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
+        folder = paths.checkpoints_dir() / "text-encoder" if folder is None else Path(folder)
+        card = _read_card(folder)
+        self.name: str = card["name"]
+        self.dim: int = card["dim"]
+        tokenizer = Tokenizer.from_buffer(_read_checked(folder, "tokenizer.json", card))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(card["max_tokens"])
+        self._tokenizer = tokenizer
+        self._session = _open_session(_read_checked(folder, "model.onnx", card), threads)
+        self._embed_cached = lru_cache(maxsize=CACHE_SIZE)(self._embed_one)
+
+    @classmethod
+    def status(cls) -> EncoderStatus:
+        """Return where the weights are; nothing is ever downloaded."""
+        folder = paths.checkpoints_dir() / "text-encoder"
+        return EncoderStatus(
+            cls.NAME, 384, hears=False, installed=True, weights=folder, download=""
+        )
+
+    def embed_text(self, texts: list[str]) -> np.ndarray:
+        """Return unit-length embeddings float32 [n, 384] of n queries; upper case is ignored.
+
+        Raises:
+            ValueError: `texts` is a bare string, or one of them is no query (`clean_query`).
+
+        Example:
+            >>> dog, bark, rain = MiniLMEncoder().embed_text(["dog", "dog barking", "rain"])
+            >>> bool(dog @ bark > rain @ bark)
+            True
+        """
+        rows = [self._embed_cached(text) for text in clean_all(texts)]
+        return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+    def _embed_one(self, text: str) -> np.ndarray:
+        tokens = self._tokenizer.encode(text)
+        feed = {
+            "input_ids": np.array([tokens.ids], dtype=np.int64),
+            "attention_mask": np.array([tokens.attention_mask], dtype=np.int64),
+        }
+        return self._session.run(["embedding"], feed)[0][0]
+
+
+@cache
+def load_minilm() -> MiniLMEncoder:
+    """Return the shipped encoder; the same object at every call, as it takes 90 MB."""
+    return MiniLMEncoder()
+
+
+def _read(file: Path) -> bytes:
+    if not file.is_file():
+        raise FileNotFoundError(f"The text encoder's file '{file}' is missing: restore it.")
+    return file.read_bytes()
+
+
+def _read_card(folder: Path) -> dict:
+    file = folder / "encoder.json"
+    try:
+        card = json.loads(_read(file))
+        return {key: card[key] for key in ("name", "dim", "max_tokens", "sha256")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"The text encoder's file '{file}' is damaged: restore it.") from error
+
+
+def _read_checked(folder: Path, name: str, card: dict) -> bytes:
+    data = _read(folder / name)
+    if hashlib.sha256(data).hexdigest() != card["sha256"].get(name):
+        raise ValueError(f"The text encoder's file '{folder / name}' is damaged: restore it.")
+    return data
+
+
+def _open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Widen the int8 weights once: no int8 arithmetic, so the same numbers on every processor.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

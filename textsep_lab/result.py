@@ -1,0 +1,126 @@
+"""What a separation gives: audio, mask, figures and facts, and how they are written to a folder.
+
+Taught in notebook 00.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textsep_lab import audio
+from textsep_lab.paths import atomic_write, make_folder
+from textsep_lab.timegate import Window
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What a separation gives.
+
+    Args:
+        input: the recording, float32 ``[channels, samples]``.
+        output: what was asked for, same shape; equal to `input` outside the windows.
+        residual: ``input - output``.
+        mask: soft mask of the query on the method's rows, ``[n_freq, frames]`` in [0, 1].
+        mask_hop: seconds from one column of `mask` to the next.
+        gate: where the mask was used, ``[samples]`` in [0, 1].
+        sample_rate: in Hz.
+        query, mode, windows, fade, method: what was asked; windows None is the whole recording.
+        auto_windows: True if the windows were predicted.
+        confidence: P(the queried sound is there, in the windows), see `Detector.presence`.
+        energy_share: energy of the queried sound's estimate over the input's, inside the
+            windows, 0 to 1 and a little beyond; NaN for silence. It says how much of what is
+            heard was taken for the query, not whether that is right.
+        format: how the input file stored its samples, if it was one.
+    """
+
+    input: np.ndarray
+    output: np.ndarray
+    residual: np.ndarray
+    mask: np.ndarray
+    mask_hop: float
+    gate: np.ndarray
+    sample_rate: int
+    query: str
+    mode: str
+    windows: list[Window] | None
+    fade: float
+    method: str
+    auto_windows: bool
+    confidence: float
+    energy_share: float
+    format: audio.AudioFormat | None = None
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording in seconds."""
+        return self.input.shape[1] / self.sample_rate
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was asked and what came out, as JSON-able facts."""
+        share = self.energy_share
+        return {
+            "query": self.query,
+            "mode": self.mode,
+            "windows_s": self.windows,
+            "auto_windows": self.auto_windows,
+            "fade_s": self.fade,
+            "method": self.method,
+            "sample_rate_hz": self.sample_rate,
+            "channels": self.input.shape[0],
+            "duration_s": round(self.duration, 4),
+            "confidence": round(self.confidence, 4),
+            "energy_share": None if np.isnan(share) else round(share, 4),
+        }
+
+    def plot(self):
+        """Return a figure: input and output spectrograms, mask with windows, waveforms."""
+        from textsep_lab import plots  # drawing is optional and slow to import
+
+        return plots.separation(self)
+
+    def save(
+        self,
+        folder: str | Path,
+        overwrite: bool = False,
+        figure: bool = True,
+        facts: dict[str, Any] | None = None,
+    ) -> list[Path]:
+        """Write output, residual, figure and ``result.json`` to `folder`.
+
+        Audio keeps the input's rate, channels and, for WAV, FLAC and OGG, its sample format.
+        `facts` are added to ``result.json``.
+
+        Raises:
+            FileExistsError: a file is there already and `overwrite` is False; nothing is written.
+            OSError: the folder cannot be made or written.
+        """
+        folder = Path(folder)
+        ending, subtype = self._file_type()
+        names = [f"output{ending}", f"residual{ending}", "result.json"]
+        names += ["separation.png"] if figure else []
+        files = [folder / name for name in names]
+        there = [path for path in files if path.exists()]
+        if there and not overwrite:
+            raise FileExistsError(f"'{there[0]}' is there already: overwrite it or go elsewhere.")
+        make_folder(folder)
+        audio.save(files[0], self.output, self.sample_rate, subtype)
+        audio.save(files[1], self.residual, self.sample_rate, subtype)
+        if figure:
+            from textsep_lab import plots
+
+            plots.write(self.plot(), files[3])
+        with atomic_write(files[2]) as temporary:
+            text = json.dumps({**self.summary(), **(facts or {})}, indent=2, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+        return files
+
+    def _file_type(self) -> tuple[str, str | None]:
+        endings = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
+        if self.format is None or self.format.container not in endings:
+            return ".wav", None
+        return endings[self.format.container], self.format.subtype
