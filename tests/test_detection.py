@@ -17,7 +17,8 @@ from textsep_lab.calibration import (
     load_calibration,
     reliability,
 )
-from textsep_lab.detection import Detector, default_labels, energy_feature, hear, load_detector
+from textsep_lab.detection import Detector, default_labels, energy_feature, load_detector
+from textsep_lab.similarity import hear
 from textsep_lab.spans import GAP, OPEN, SHORTEST, activity_spans
 
 RATE = 16000
@@ -269,12 +270,12 @@ def shipped_as(monkeypatch, tmp_path, detector):
     """Make `StandInEar` an encoder; return a function that writes its calibration's fields."""
     monkeypatch.setitem(embeddings.ENCODERS, "stand-in", StandInEar)
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path)
-    load_detector.cache_clear()
+    detection._load.cache_clear()
     embeddings._make.cache_clear()
     yield lambda **fields: Calibration(
         **{**vars(detector.calibration), "encoder": "stand-in", "weights_sha256": "f00d"} | fields
     ).save(tmp_path / "stand-in" / "calibration.json")
-    load_detector.cache_clear()
+    detection._load.cache_clear()
     embeddings._make.cache_clear()
 
 

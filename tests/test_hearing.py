@@ -200,7 +200,7 @@ def test_the_target_is_as_loud_as_what_it_lies_on(fold, monkeypatch):
     for scene, mixed, length in zip(hearing_data.onset_scenes(fold), whole, asked, strict=True):
         power = np.sum(np.square(scene.waveform, dtype=np.float64)) / length
         under = np.mean(np.square(mixed.waveform - scene.waveform, dtype=np.float64))
-        assert 10 * np.log10(power / under) == pytest.approx(0, abs=0.1)
+        assert 10 * np.log10(power / under) == pytest.approx(0, abs=0.5)  # its edges are faded
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,7 @@ def presence(
     labels = [label for label in sorted(clips.table["category"].unique()) if label not in there]
     absent = np.random.default_rng(seed).choice(labels)
     return {
-        name: separator.separate(
-            truth.mixture, esc50.label_text(label), sample_rate=SAMPLE_RATE
-        ).energy_share
+        name: separator.energy_share(truth.mixture[None], SAMPLE_RATE, esc50.label_text(label))
         for name, label in (("present", recipe.label), ("absent", absent))
     }
 
