@@ -663,6 +663,12 @@ def test_a_network_without_a_query_or_with_another_encoder_is_refused(
         load_separator(path)
 
 
+def test_a_separator_refuses_an_encoder_whose_weights_have_changed(network, fake_encoder):
+    encoder = {"name": "fake", "dim": 8, "weights_sha256": "f00d"}
+    with pytest.raises(ValueError, match=r"another fake: its weights have changed since\.$"):
+        Separator(network, fake_encoder, {"encoder": encoder})
+
+
 def test_a_separator_takes_only_the_encoder_it_was_trained_with(network, fake_encoder):
     for info in ({"encoder": {"name": "fake", "dim": 8}}, {"encoder": None}, {}, None):
         Separator(network, fake_encoder, info)

@@ -52,10 +52,17 @@ class Separator:
     ) -> None:
         self.network, self.encoder, self.info = network.eval(), encoder, info or {}
         self._detector = detector
-        trained_with = (self.info.get("encoder") or {}).get("name", encoder.name)
-        if trained_with != encoder.name:
+        self._check_encoder(self.info.get("encoder") or {})
+
+    def _check_encoder(self, trained_with: dict) -> None:
+        name, weights = self.encoder.name, getattr(self.encoder, "weights_sha256", None)
+        if trained_with.get("name", name) != name:
             raise ValueError(
-                f"These weights were trained with the encoder {trained_with}, not {encoder.name}."
+                f"These weights were trained with the encoder {trained_with['name']}, not {name}."
+            )
+        if trained_with.get("weights_sha256", weights) != weights:
+            raise ValueError(
+                f"These weights were trained with another {name}: its weights have changed since."
             )
 
     @property

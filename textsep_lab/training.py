@@ -71,6 +71,8 @@ class SeparatorRun(Run):
 
     def info(self) -> dict[str, Any]:
         encoder = {"name": self.data.encoder.name, "dim": self.data.encoder.dim}
+        if hasattr(self.data.encoder, "weights_sha256"):  # a joint encoder can be trained anew
+            encoder["weights_sha256"] = self.data.encoder.weights_sha256
         return {
             "encoder": None if self.settings.baseline else encoder,
             "data": protocol(self.settings, self.data.clips.table),
