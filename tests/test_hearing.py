@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from textsep_lab import esc50, hearing, hearing_data, hearing_plots, hearing_report, plots
 from textsep_lab.calibration import Calibration
-from textsep_lab.hearing import auroc, cross_fitted, onset_f1, segment_f1
+from textsep_lab.hearing import cross_fitted, onset_f1, segment_f1
+from textsep_lab.metrics import auroc
 from textsep_lab.separation import Separator
 from textsep_lab.similarity import Hearing
 

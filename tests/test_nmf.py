@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from textsep_lab import nmf, nmf_classes
+from textsep_lab import factorisation, nmf, nmf_classes
 from textsep_lab.masking import apply_mask
 from textsep_lab.metrics import si_sdr
 
@@ -89,15 +89,15 @@ def test_fixed_bases_are_the_textbook_algorithm_too():
     h = np.ones((4, v.shape[1]))
     for _ in range(20):
         h *= w.T @ (v / (w @ h)) / w.sum(0)[:, None]
-    ours = nmf.fit_activations(v, w, iterations=20)
+    ours = factorisation.fit_activations(v, w, iterations=20)
     np.testing.assert_allclose(ours.activations, h, rtol=1e-5, atol=1e-6)
 
 
 def test_chunks_of_frames_do_not_show(monkeypatch):
     v, w = spectrogram(), spectrogram(1, (40, 4))
-    whole = nmf.fit_activations(v, w, iterations=20)
-    monkeypatch.setattr(nmf, "CHUNK_FRAMES", 7)
-    parts = nmf.fit_activations(v, w, iterations=20)
+    whole = factorisation.fit_activations(v, w, iterations=20)
+    monkeypatch.setattr(factorisation, "CHUNK_FRAMES", 7)
+    parts = factorisation.fit_activations(v, w, iterations=20)
     np.testing.assert_allclose(parts.activations, whole.activations, rtol=1e-5)
 
 
@@ -287,7 +287,7 @@ def test_bad_arguments_get_a_sentence():
     with pytest.raises(ValueError, match="temperature"):
         nmf.soft_weights(np.ones(2), 0)
     with pytest.raises(ValueError, match="iterations"):
-        nmf.fit_activations(np.ones((5, 5)), np.ones((5, 1)), 0)
+        factorisation.fit_activations(np.ones((5, 5)), np.ones((5, 1)), 0)
     with pytest.raises(ValueError, match="query"):
         nmf.estimate_mask(np.ones((1, 9)), RATE, " ", BandEar())
     with pytest.raises(ValueError, match="no classes"):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from textsep_lab import plots
-from textsep_lab.nmf import Decomposition, NMFEstimate
+from textsep_lab.factorisation import Decomposition
+from textsep_lab.nmf import NMFEstimate
 from textsep_lab.separation import Separator
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import mannwhitneyu
 from tqdm.auto import tqdm
 
 from textsep_lab import esc50, metrics, wordings
@@ -205,7 +204,8 @@ def table(report: pd.DataFrame) -> str:
 def _presence_note(shares: pd.DataFrame) -> str:
     """Say how far the output falls when the query names nothing, and how well that tells."""
     present, absent = shares["present"].dropna(), shares["absent"].dropna()
-    auroc = mannwhitneyu(present, absent).statistic / (len(present) * len(absent))
+    truth = np.repeat([1, 0], [len(present), len(absent)])
+    auroc, _, _ = metrics.auroc(np.concatenate([present, absent]), truth)
     level = [10 * np.log10(max(float(np.median(x)), 1e-12)) for x in (present, absent)]
     return (
         f"Median output level against the mixture: {level[0]:.1f} dB for a sound that is there, "

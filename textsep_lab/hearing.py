@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 from tqdm.auto import tqdm
@@ -157,21 +156,6 @@ def calibrate(
         separator_sha256=separator.info.get("sha256"),
         protocol=said,
     )
-
-
-def auroc(score: np.ndarray, truth: np.ndarray, seed: int = 0, draws: int = 1000):
-    """Return the area under the ROC curve with its 95 % bootstrap interval."""
-    score, truth, rng = np.asarray(score), np.asarray(truth), np.random.default_rng(seed)
-    picks = rng.integers(0, len(truth), (draws, len(truth)))
-    values = [_area(score[p], truth[p]) for p in picks if 0 < truth[p].sum() < len(truth)]
-    return _area(score, truth), *map(float, np.percentile(values, [2.5, 97.5]))
-
-
-def _area(score: np.ndarray, truth: np.ndarray) -> float:
-    """Return how often a hit scores higher than a miss; a tie is half (Mann and Whitney)."""
-    hits = int(truth.sum())
-    above = rankdata(score)[truth == 1].sum() - hits * (hits + 1) / 2
-    return float(above / (hits * (len(truth) - hits)))
 
 
 def span_scores(heard: Heard) -> pd.DataFrame:

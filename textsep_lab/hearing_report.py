@@ -95,7 +95,7 @@ def run(
     # With the new curves: there may be no others yet.
     separator = Separator(separator.network, separator.encoder, separator.info, detector)
     ladder = nmf_benchmark.run(root, fold, bases_folds, separator, ears, nmf_mixtures)
-    area, low, high = hearing.auroc(queries["confidence"], present)
+    area, low, high = metrics.auroc(queries["confidence"], present)
     title = f"Confidence of {len(queries)} queries; AUROC {area:.3f} [{low:.3f}, {high:.3f}]"
     said_and_seen = {
         "Detection: is this label in it?": (probability, truth),
@@ -151,7 +151,7 @@ def _text(heard, top, queries, detection, spans, ladder, encoder: str, fold: int
     """Return the report in Markdown; every number in it comes from this run."""
     present = queries["present"].to_numpy()
     areas = {
-        name: "{:.3f} [{:.3f}, {:.3f}]".format(*hearing.auroc(queries[name], present))
+        name: "{:.3f} [{:.3f}, {:.3f}]".format(*metrics.auroc(queries[name], present))
         for name in ("energy_share", "presence", "confidence")
     }
     errors = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 from torchmetrics.functional.audio import (
     scale_invariant_signal_distortion_ratio,
     signal_noise_ratio,
@@ -87,3 +88,27 @@ def mean_interval(values: np.ndarray, seed: int = 0, draws: int = 2000) -> tuple
     picks = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
     low, high = np.percentile(values[picks].mean(1), [2.5, 97.5])
     return float(low), float(high)
+
+
+def auroc(score: np.ndarray, truth: np.ndarray, seed: int = 0, draws: int = 1000):
+    """Return the area under the ROC curve with its 95 % bootstrap interval.
+
+    Args:
+        score: ``[n]``, higher where more is expected.
+        truth: ``[n]`` of 0 and 1, with both in it.
+
+    Example:
+        >>> auroc(np.array([0.1, 0.4, 0.3, 0.9]), np.array([0, 0, 1, 1]))[0]
+        0.75
+    """
+    score, truth, rng = np.asarray(score), np.asarray(truth), np.random.default_rng(seed)
+    picks = rng.integers(0, len(truth), (draws, len(truth)))
+    values = [_area(score[p], truth[p]) for p in picks if 0 < truth[p].sum() < len(truth)]
+    return _area(score, truth), *map(float, np.percentile(values, [2.5, 97.5]))
+
+
+def _area(score: np.ndarray, truth: np.ndarray) -> float:
+    """Return how often a hit scores higher than a miss; a tie is half (Mann and Whitney)."""
+    hits = int(truth.sum())
+    above = rankdata(score)[truth == 1].sum() - hits * (hits + 1) / 2
+    return float(above / (hits * (len(truth) - hits)))

@@ -23,7 +23,8 @@ from tqdm.auto import tqdm
 
 from textsep_lab import esc50
 from textsep_lab.embeddings import TextEncoder
-from textsep_lab.nmf import CONFIG, ITERATIONS, NMFEstimate, decompose, fit_activations, listen
+from textsep_lab.factorisation import ITERATIONS, decompose, fit_activations
+from textsep_lab.nmf import CONFIG, NMFEstimate, listen
 from textsep_lab.paths import atomic_write
 from textsep_lab.queries import clean_query
 

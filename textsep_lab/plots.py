@@ -152,7 +152,8 @@ def nmf_components(estimate: NMFEstimate, most: int = 24) -> Figure:
         most: components drawn at most, those with the highest scores.
 
     Example:
-        >>> from textsep_lab.nmf import Decomposition, NMFEstimate
+        >>> from textsep_lab.factorisation import Decomposition
+        >>> from textsep_lab.nmf import NMFEstimate
         >>> parts = Decomposition(np.ones((513, 1)) / 513, np.ones((1, 9)))
         >>> one = np.ones(1)
         >>> estimate = NMFEstimate("rain", torch.ones(1, 513, 9), parts, 0.3 * one, one, ("1",))

@@ -6,7 +6,7 @@ import numpy as np
 
 from textsep_lab.timegate import Window
 
-#: Chosen on fold 4 by `hearing`: a span opens above OPEN and reaches as far as CLOSE.
+#: Chosen on fold 4, from a grid: a span opens above OPEN and reaches as far as CLOSE.
 OPEN, CLOSE = 0.5, 0.2
 GAP, SHORTEST = 0.5, 0.25  # seconds: gaps up to it are closed, shorter spans are dropped
 ROUNDING = 1e-9  # seconds
