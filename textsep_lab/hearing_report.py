@@ -91,7 +91,6 @@ def run(
     pairs, truth, groups = hearing.label_pairs(heard)
     probability = hearing.cross_fitted(pairs, truth, groups)
     detector = Detector(ears, calibration)
-    separator = Separator(separator.network, separator.encoder, separator.info, detector)
     # With the new curves: there may be no others yet.
     separator = Separator(separator.network, separator.encoder, separator.info, detector)
     ladder = nmf_benchmark.run(root, fold, bases_folds, separator, ears, nmf_mixtures)
