@@ -10,7 +10,6 @@ Example:
     (1, 32000)
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +17,15 @@ if TYPE_CHECKING:
     from textsep_lab.separation import Separation, Separator, load_separator
 
 __all__ = ["Separation", "Separator", "detect", "load_separator"]
-__version__ = version("textsep-lab")
 
 
 def __getattr__(name: str):
-    # torch takes seconds to import, which `textsep --help` and the sound bank need not wait for.
+    # Looking up the version is slow next to the rest of this file, and torch takes seconds to
+    # import: `textsep --help` and the sound bank need wait for neither.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("textsep-lab")
     if name in __all__:
         from textsep_lab import detection, separation
 

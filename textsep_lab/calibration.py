@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from textsep_lab import paths
 from textsep_lab.embeddings import JointEncoder
@@ -45,6 +44,9 @@ class Logistic:
     @classmethod
     def fit(cls, features: np.ndarray, truth: np.ndarray) -> Logistic:
         """Fit to features ``[n, k]`` and truth ``[n]``; the base rate in `truth` is learnt too."""
+        # Here, as only fitting needs it: whoever uses a curve need not wait for it.
+        from sklearn.linear_model import LogisticRegression
+
         spread = features.std(0)  # so that the penalty treats all alike
         spread = np.where(spread > 1e-9, spread, 1.0)  # a constant feature tells nothing
         model = LogisticRegression(C=100.0, max_iter=1000).fit(features / spread, truth)

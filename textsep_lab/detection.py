@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from textsep_lab import audio, wordings
 from textsep_lab.calibration import Calibration, load_calibration
@@ -20,6 +20,9 @@ from textsep_lab.queries import clean_query
 from textsep_lab.similarity import hear
 from textsep_lab.spans import activity_spans
 from textsep_lab.timegate import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SILENCE = "silence"
 
@@ -127,6 +130,8 @@ def energy_feature(share: float) -> float:
 
 
 def _table(rows: list[tuple]) -> pd.DataFrame:
+    import pandas as pd  # here, as separating needs no table
+
     return pd.DataFrame(rows, columns=["label", "probability", "start", "end"])
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from sklearn.decomposition import non_negative_factorization
 from tqdm.auto import tqdm
 
 from textsep_lab.masking import CHUNK_FRAMES
@@ -126,6 +125,9 @@ def fit_activations(
 
 def _update(v: np.ndarray, w: np.ndarray | None, h: np.ndarray, iterations: int):
     """Update both factors of ``v ≈ wh``, or w alone, from a constant start, where it is None."""
+    # Here, as separating with the network need not wait for it.
+    from sklearn.decomposition import non_negative_factorization
+
     w, h, _ = non_negative_factorization(
         v, w, h, n_components=len(h), init="custom", update_H=w is not None, solver="mu",
         beta_loss="kullback-leibler", max_iter=iterations, tol=0,

@@ -101,9 +101,12 @@ class CompactUNet(nn.Module):
 
     Shape:
         magnitude ``[batch, n_bands, time]`` at a level where the clip's RMS is 1, query
-        ``[batch, text_dim]`` (None for the twin) → mask ``[batch, n_bands, time]`` in [0, 1].
+        ``[batch, text_dim]``, or ``[batch, 2, text_dim]`` with what is unwanted second (zeros for
+        nothing, shorter the less it is sure), None for the twin → mask
+        ``[batch, n_bands, time]`` in [0, 1].
     """
 
+    TAKES_UNWANTED = True
     QUERY_DIM = 256
     BOTTLENECK = 256
     DILATIONS = (1, 2, 4)
@@ -113,9 +116,9 @@ class CompactUNet(nn.Module):
         self.config = config
         channels, d = config.channels, None if config.text_dim is None else self.QUERY_DIM
         if d is not None:
-            self.query = nn.Sequential(
-                nn.Linear(config.text_dim, d), nn.ReLU(), nn.Dropout(config.dropout)
-            )
+            self.wanted = nn.Linear(config.text_dim, d)
+            self.unwanted = nn.Linear(config.text_dim, d, bias=False)
+            nn.init.zeros_(self.unwanted.weight)
         self.norm = nn.BatchNorm1d(config.n_freq)
         pairs = list(zip((4, *channels), channels, strict=False))
         self.encoders = nn.ModuleList(FiLMBlock(a, b, d) for a, b in pairs)
@@ -148,7 +151,7 @@ class CompactUNet(nn.Module):
 
     def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
         frames = magnitude.shape[-1]
-        q = None if self.config.text_dim is None else self.query(query)
+        q = None if self.config.text_dim is None else self._encode(query)
         x = self.norm(torch.log(magnitude + 1e-3))
         x = nn.functional.pad(x, (0, -frames % self.stride))
         x = nn.functional.pixel_unshuffle(x.unsqueeze(1), 2)
@@ -165,6 +168,13 @@ class CompactUNet(nn.Module):
             x = decoder(torch.cat([x, skip], 1), q)
         x = nn.functional.pixel_shuffle(self.head(x), 2).squeeze(1)
         return torch.sigmoid(x[..., :frames])
+
+    def _encode(self, query: Tensor) -> Tensor:
+        wanted, unwanted = query.unbind(1) if query.ndim == 3 else (query, None)
+        hidden = self.wanted(wanted)
+        if unwanted is not None:
+            hidden = hidden + self.unwanted(unwanted)
+        return nn.functional.dropout(hidden.relu(), self.config.dropout, self.training)
 
     def _look_along_time(self, x: Tensor, q: Tensor | None) -> Tensor:
         y = self.squeeze(x.flatten(1, 2))

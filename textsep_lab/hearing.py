@@ -6,7 +6,7 @@ Taught in notebook 07.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -98,19 +98,27 @@ def mixture_precision(heard: Heard) -> float:
     return float(average_precision_score(truth.reshape(shape), features.sum(1).reshape(shape)))
 
 
-def presence_queries(heard: Heard, separator: Separator) -> pd.DataFrame:
+def presence_queries(heard: Heard) -> pd.DataFrame:
     """Return two queries for every mixture, one that names its target and one that names nothing.
 
-    Columns query, present (0 or 1), group, clip, strongest (similarities) and energy_share.
+    Columns query, present (0 or 1), group, clip and strongest (similarities).
     """
     rows = []
-    for scene, hearing in tqdm(heard.mixtures, "separating", unit="mixture", delay=2):
+    for scene, hearing in heard.mixtures:
         for query, present in ((scene.labels[0], 1), (scene.absent, 0)):
             clip, strongest = hearing.features[heard.labels.index(query)]
-            share = separator.energy_share(scene.waveform[None], SAMPLE_RATE, query)
-            facts = {"clip": clip, "strongest": strongest, "energy_share": share}
+            facts = {"clip": clip, "strongest": strongest}
             rows.append({"query": query, "present": present, "group": scene.group, **facts})
-    return pd.DataFrame(rows).dropna()
+    return pd.DataFrame(rows)
+
+
+def energy_shares(heard: Heard, separator: Separator) -> list[float]:
+    """Return the energy share of each of `presence_queries`; NaN for a silent mixture."""
+    return [
+        separator.energy_share(scene.waveform[None], SAMPLE_RATE, query)
+        for scene, _ in tqdm(heard.mixtures, "separating", unit="mixture", delay=2)
+        for query in (scene.labels[0], scene.absent)
+    ]
 
 
 def frame_pairs(heard: Heard):
@@ -139,23 +147,29 @@ def confidence_features(queries: pd.DataFrame) -> np.ndarray:
     return np.column_stack([queries[["clip", "strongest"]], energy])
 
 
-def calibrate(
-    heard: Heard, queries: pd.DataFrame, encoder: JointEncoder, separator: Separator, said: str
-) -> Calibration:
-    """Fit all curves to all scenes of a fold; `said` tells which, for the record."""
+def calibrate(heard: Heard, queries: pd.DataFrame, encoder: JointEncoder, said: str) -> Calibration:
+    """Fit the curves of the ears to all scenes of a fold; `said` tells which, for the record."""
     features, truth, _ = label_pairs(heard)
     frames, active, _ = frame_pairs(heard)
-    present = queries["present"].to_numpy()
+    similarities = queries[["clip", "strongest"]].to_numpy()
     return Calibration(
         encoder=encoder.name,
         weights_sha256=getattr(encoder, "weights_sha256", None),
         detection=Logistic.fit(features, truth),
-        presence=Logistic.fit(queries[["clip", "strongest"]].to_numpy(), present),
+        presence=Logistic.fit(similarities, queries["present"].to_numpy()),
         activity=Logistic.fit(frames, active),
-        confidence=Logistic.fit(confidence_features(queries), present),
-        separator_sha256=separator.info.get("sha256"),
+        confidence=None,
+        separator_sha256=None,
         protocol=said,
     )
+
+
+def with_confidence(
+    calibration: Calibration, queries: pd.DataFrame, separator: Separator
+) -> Calibration:
+    """Fit the curve of ears and separator together, to `queries` with their energy_share."""
+    curve = Logistic.fit(confidence_features(queries), queries["present"].to_numpy())
+    return replace(calibration, confidence=curve, separator_sha256=separator.info.get("sha256"))
 
 
 def span_scores(heard: Heard) -> pd.DataFrame:

@@ -16,7 +16,6 @@ from textsep_lab import (
     hearing_plots,
     metrics,
     nmf,
-    nmf_benchmark,
     paths,
     plots,
     quickstart,
@@ -60,8 +59,6 @@ def run(
     fold: int = 4,
     encoder: str = "mini-clap",
     checkpoint: str | Path | None = None,
-    nmf_mixtures: int = 100,
-    bases_folds: tuple[int, ...] = (1, 2, 3),
 ) -> Report:
     """Judge an encoder, and the separator's confidence, on a fold.
 
@@ -69,8 +66,6 @@ def run(
         root: data set in ESC-50's layout.
         encoder: a joint encoder.
         checkpoint: of the separator; None for the shipped one.
-        nmf_mixtures: how many mixtures the NMF baselines take, which are slow.
-        bases_folds: what the supervised NMF learns from.
 
     Raises:
         FileNotFoundError: no data set or no checkpoint.
@@ -79,9 +74,17 @@ def run(
     ears, separator = load_joint_encoder(encoder), load_separator(checkpoint)
     table = esc50.read_table(root, [fold])
     heard = hearing.listen_to(table, ears)
-    queries = hearing.presence_queries(heard, separator)
+    queries = hearing.presence_queries(heard)
     said = f"fold {fold} of a data set in ESC-50's layout, {len(heard.mixtures)} mixtures"
-    calibration = hearing.calibrate(heard, queries, ears, separator, said)
+    # The separator listens, too: with the new curves, as there may be no others yet.
+    calibration = hearing.calibrate(heard, queries, ears, said)
+    detector = Detector(ears, calibration)
+    separator = Separator(
+        separator.network, separator.encoder, separator.info, detector, separator.reader
+    )
+    queries["energy_share"] = hearing.energy_shares(heard, separator)
+    queries = queries.dropna().reset_index(drop=True)
+    calibration = hearing.with_confidence(calibration, queries, separator)
     top = hearing.zero_shot(heard, table, ears)
     spans = hearing.span_scores(heard)
     present = queries["present"].to_numpy()
@@ -91,9 +94,6 @@ def run(
     pairs, truth, groups = hearing.label_pairs(heard)
     probability = hearing.cross_fitted(pairs, truth, groups)
     detector = Detector(ears, calibration)
-    # With the new curves: there may be no others yet.
-    separator = Separator(separator.network, separator.encoder, separator.info, detector)
-    ladder = nmf_benchmark.run(root, fold, bases_folds, separator, ears, nmf_mixtures)
     area, low, high = metrics.auroc(queries["confidence"], present)
     title = f"Confidence of {len(queries)} queries; AUROC {area:.3f} [{low:.3f}, {high:.3f}]"
     said_and_seen = {
@@ -106,8 +106,8 @@ def run(
         "presence": hearing_plots.presence(queries["confidence"].to_numpy(), present, title),
         **_demo_figures(detector),
     }
-    text = _text(heard, top, queries, (probability, truth), spans, ladder, encoder, fold)
-    tables = {"zero_shot": top, "presence": queries, "spans": spans, "nmf": ladder}
+    text = _text(heard, top, queries, (probability, truth), spans, encoder, fold)
+    tables = {"zero_shot": top, "presence": queries, "spans": spans}
     return Report(calibration, text, figures, tables)
 
 
@@ -136,17 +136,11 @@ def _percent(hits: np.ndarray) -> str:
     return f"{100 * hits.mean():.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _db(values: pd.Series) -> str:
-    values = values[np.isfinite(values)].to_numpy()
-    low, high = metrics.mean_interval(values)
-    return f"{values.mean():.2f} [{low:.2f}, {high:.2f}] | {np.median(values):.2f} | {len(values)}"
-
-
 def _level_db(share: pd.Series) -> float:
     return 10 * float(np.log10(max(share.median(), 1e-12)))
 
 
-def _text(heard, top, queries, detection, spans, ladder, encoder: str, fold: int) -> str:
+def _text(heard, top, queries, detection, spans, encoder: str, fold: int) -> str:
     """Return the report in Markdown; every number in it comes from this run."""
     present = queries["present"].to_numpy()
     areas = {
@@ -162,7 +156,6 @@ def _text(heard, top, queries, detection, spans, ladder, encoder: str, fold: int
         "| " + " | ".join([r["spans"], *(f"{x:.2f}" for x in list(r.values())[1:])]) + " |"
         for r in spans.to_dict("records")
     )
-    nmf_rows = "\n".join(f"| {name} | {_db(ladder[name])} |" for name in ladder.columns[1:])
     return TEMPLATE.read_text(encoding="utf-8").format(
         encoder=encoder, fold=fold, clips=len(top), mixtures=len(heard.mixtures),
         labels=len(heard.labels), silent=len(top) - len(heard.clips),
@@ -170,6 +163,5 @@ def _text(heard, top, queries, detection, spans, ladder, encoder: str, fold: int
         other=_percent(top["other words"]), precision=hearing.mixture_precision(heard),
         pairs=len(detection[0]), detection_ece=errors[0], queries=len(queries), areas=areas,
         presence_ece=errors[1], confidence_ece=errors[2], there_db=_level_db(there),
-        absent_db=_level_db(absent), scenes=len(heard.onsets), spans=span_rows, nmf=nmf_rows,
-        nmf_count=len(ladder),
+        absent_db=_level_db(absent), scenes=len(heard.onsets), spans=span_rows,
     )  # fmt: skip

@@ -39,6 +39,32 @@ def negative_snr(
     return 10 * torch.log10(error / energy + 10 ** (floor_db / 10))
 
 
+def best_assignment_snr(outputs: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+    """Negative SNR of two outputs, whichever of them is the target (Kolbæk et al. 2017).
+
+    What a network without a query can be asked for: nothing tells it which sound is wanted.
+
+    Args:
+        outputs: ``[batch, 2, samples]``.
+        target, mixture: ``[batch, samples]``.
+
+    Returns:
+        ``[batch]`` in dB, the mean over target and rest under the better assignment.
+
+    Example:
+        >>> t, x = torch.tensor([[1.0, 0.0]]), torch.ones(1, 2)
+        >>> both = torch.stack([x - t, t], 1)
+        >>> [round(float(best_assignment_snr(b, t, x)), 1) for b in (both, both.flip(1))]
+        [-30.0, -30.0]
+    """
+    rest = mixture - target
+    losses = [
+        negative_snr(first, target, mixture) + negative_snr(second, rest, mixture)
+        for first, second in (outputs.unbind(1), outputs.flip(1).unbind(1))
+    ]
+    return torch.minimum(*losses) / 2
+
+
 def mask_l1(mask: Tensor, target: Tensor, mixture: Tensor, config: UNetConfig) -> Tensor:
     """Mean absolute distance to the ideal ratio mask, the reference's loss.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
@@ -48,7 +49,8 @@ def estimate_mask(
     Args:
         waveform: ``[batch, samples]`` at ``network.config.sample_rate``, or
             ``[batch, channels, samples]`` (see `Stft.magnitude`).
-        query: embeddings ``[batch, text_dim]``; None for the text-agnostic twin.
+        query: embeddings ``[batch, text_dim]``, or what else the network takes; None for the
+            text-agnostic twin. Many queries may be asked of one waveform.
         level: root mean square ``[batch]`` to take the clip's loudness from, by default its own.
 
     Returns:
@@ -65,6 +67,8 @@ def estimate_mask(
         level = waveform.square().flatten(1).mean(-1).sqrt()
     magnitude = network_stft(network.config).magnitude(waveform)
     heard = features(magnitude, level, network.config)
+    if query is not None and len(heard) == 1:
+        heard = heard.expand(len(query), -1, -1)
     return network(heard, query) if network.training else in_chunks(network, heard, query)
 
 
@@ -111,6 +115,15 @@ def apply_mask(mask: Tensor, waveform: Tensor, sample_rate: int, config: UNetCon
     if hop_out != own_hop or mask.shape[-1] != spectrogram.shape[-1]:
         mask = resample_frames(mask, own_hop, hop_out, spectrogram.shape[-1])
     return stft.inverse(mask * spectrogram, waveform.shape[-1])
+
+
+def apply_to_channels(
+    mask: Tensor, waveform: np.ndarray, sample_rate: int, config: UNetConfig
+) -> np.ndarray:
+    """Apply one mask ``[1, n_freq, frames]`` to all channels of ``[channels, samples]``."""
+    # A channel at a time: the spectrogram is the largest thing in memory.
+    rows = (torch.from_numpy(row[None]) for row in waveform)
+    return torch.cat([apply_mask(mask, row, sample_rate, config) for row in rows]).numpy()
 
 
 def _bins_at(mask: Tensor, config: UNetConfig, n_fft: int, sample_rate: int) -> Tensor:

@@ -8,6 +8,7 @@ Reference:
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from textsep_lab.minilm import load_minilm
 from textsep_lab.weights import EncoderStatus
 
 NAME = "mini-clap"
+REMEMBERED = 4  # recordings
 
 
 class MiniClapEncoder:
@@ -56,6 +58,7 @@ class MiniClapEncoder:
         self.weights_sha256: str = self.info["sha256"]
         self.dim: int = self.network.config.dim
         self.frame_hop: float = self.network.config.frame_hop
+        self._heard: dict[tuple, torch.Tensor] = {}
 
     @classmethod
     def status(cls) -> EncoderStatus:
@@ -96,7 +99,14 @@ class MiniClapEncoder:
         waveform = audio.check_waveform(waveform)
         if not waveform.any():
             raise ValueError("The recording is silent: it sounds like nothing.")
-        own_rate = self.network.config.sample_rate
-        heard = audio.resample(waveform, sample_rate, own_rate)
+        # The same moments are asked for as a clip and as frames, by one query after the other.
+        key = (sample_rate, waveform.shape, hashlib.sha256(waveform.tobytes()).digest())
+        if key not in self._heard:
+            self._heard = dict([*self._heard.items()][1 - REMEMBERED :])
+            self._heard[key] = self._listen(waveform, sample_rate)
+        return self._heard[key]
+
+    def _listen(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
+        heard = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
         heard = heard / np.abs(waveform).max()  # squares of levels far from 1 would leave float32
         return listen(self.network, torch.from_numpy(heard)[None])

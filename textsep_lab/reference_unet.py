@@ -24,6 +24,8 @@ class ReferenceUNet(nn.Module):
     the bottleneck and after decoders 4, 3 and 2. Shapes as in `CompactUNet`, with bins for bands.
     """
 
+    TAKES_UNWANTED = False
+
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
@@ -53,6 +55,8 @@ class ReferenceUNet(nn.Module):
         return 2 * sum(2 * 2**k for k in levels) + 3 * self.stride
 
     def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
+        if query is not None and query.ndim == 3:
+            query = query[:, 0]  # it knows no unwanted sound
         freq, frames = magnitude.shape[-2:]
         step = self.stride
         x = nn.functional.pad(magnitude, (0, -frames % step, 0, -freq % step)).unsqueeze(1)

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from textsep_lab import audio, checkpoints, nmf
+from textsep_lab import audio, checkpoints, nmf, second_look
 from textsep_lab.detection import Detector, load_detector
 from textsep_lab.embeddings import TextEncoder, load_encoder
 from textsep_lab.film import UNetConfig
-from textsep_lab.masking import apply_mask, estimate_mask
+from textsep_lab.masking import apply_to_channels
 from textsep_lab.queries import clean_query
+from textsep_lab.reading import Reader, load_reader, reader_path
 from textsep_lab.result import Separation
 from textsep_lab.timegate import DEFAULT_FADE, Window, check_windows, gate
 
@@ -31,6 +32,9 @@ class Separator:
         encoder: the one the network was trained with.
         info: the checkpoint's sidecar.
         detector: hears whether and when the query is there; None for the default.
+        reader: knows the sounds the network was trained on; with it, the separator listens for
+            them first, in the mixture and in what a first estimate leaves (`second_look`). None
+            is one pass through the network with the query as it is.
 
     Raises:
         ValueError: the sidecar names another encoder.
@@ -49,9 +53,10 @@ class Separator:
         encoder: TextEncoder,
         info: dict | None = None,
         detector: Detector | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.network, self.encoder, self.info = network.eval(), encoder, info or {}
-        self._detector = detector
+        self._detector, self.reader = detector, reader
         self._check_encoder(self.info.get("encoder") or {})
 
     def _check_encoder(self, trained_with: dict) -> None:
@@ -82,6 +87,7 @@ class Separator:
         sample_rate: int | None = None,
         method: str = "unet",
         components: int = 8,
+        unwanted: str | None = None,
     ) -> Separation:
         """Keep or remove what the query names, inside the windows.
 
@@ -96,6 +102,7 @@ class Separator:
             fade: length of the windows' soft edges in seconds.
             method: ``unet``, or ``nmf`` for the classical baseline.
             components: of the NMF.
+            unwanted: what else is there, in a few words; None lets the ears find out.
 
         Raises:
             FileNotFoundError: no such file.
@@ -103,6 +110,7 @@ class Separator:
                 sound is heard nowhere; one sentence says which.
         """
         query = clean_query(query)
+        unwanted = None if unwanted is None else self._check_unwanted(unwanted, method)
         _check_choice("mode", mode, MODES)
         _check_choice("method", method, METHODS)
         waveform, sample_rate, file_format = _read(recording, sample_rate)
@@ -112,8 +120,8 @@ class Separator:
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
         opening = gate(windows, samples, sample_rate, fade)
-        mask, config = self._mask(waveform, sample_rate, query, method, components)
-        target = _apply(mask, waveform, sample_rate, config)
+        mask, config = self._mask(waveform, sample_rate, query, method, components, unwanted)
+        target = apply_to_channels(mask, waveform, sample_rate, config)
         # The residual comes first: where the gate is 0 it is 0, and the output is the input.
         residual = opening * (target if mode == "remove" else waveform - target)
         residual[:, opening == 0] = 0  # and not -0, which would turn an input of -0 into 0
@@ -143,7 +151,7 @@ class Separator:
     def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
         """Return how much of a waveform's energy is taken for the query; NaN for silence."""
         mask = self.estimate_mask(waveform, sample_rate, query)
-        target = _apply(mask, waveform, sample_rate, self.network.config)
+        target = apply_to_channels(mask, waveform, sample_rate, self.network.config)
         return _energy_share(target, waveform, np.ones(waveform.shape[1], np.float32))
 
     def _witness(self, energy_share: float, method: str) -> float | None:
@@ -165,30 +173,40 @@ class Separator:
         return found
 
     def _mask(
-        self, waveform: np.ndarray, sample_rate: int, query: str, method: str, components: int
+        self,
+        waveform: np.ndarray,
+        sample_rate: int,
+        query: str,
+        method: str,
+        components: int,
+        unwanted: str | None,
     ) -> tuple[torch.Tensor, UNetConfig]:
         """Return a mask ``[1, n_freq, frames]`` and what says where its rows and columns lie."""
         if method == "unet":
-            return self.estimate_mask(waveform, sample_rate, query), self.network.config
+            mask = self.estimate_mask(waveform, sample_rate, query, unwanted)
+            return mask, self.network.config
         ears = self.detector.encoder
         found = nmf.estimate_mask(waveform, sample_rate, query, ears, components)
         return found.mask, nmf.CONFIG
 
     @torch.no_grad()
-    def estimate_mask(self, waveform: np.ndarray, sample_rate: int, query: str) -> torch.Tensor:
+    def estimate_mask(
+        self, waveform: np.ndarray, sample_rate: int, query: str, unwanted: str | None = None
+    ) -> torch.Tensor:
         """Return the mask ``[1, n_freq, frames]`` of a query on a waveform of any rate."""
-        own_rate = self.network.config.sample_rate
-        heard = torch.from_numpy(audio.resample(waveform, sample_rate, own_rate))
-        embedding = torch.from_numpy(self.encoder.embed_text([query]))
-        return estimate_mask(self.network, heard[None], embedding)
+        waveform = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
+        wanted = self.encoder.embed_text([query])
+        if unwanted is not None:
+            other = self.encoder.embed_text([unwanted])
+            return second_look.between(self.network, waveform, wanted, other)
+        if self.reader is None or not waveform.any():
+            return second_look.claims(self.network, waveform, wanted)
+        return second_look.look_twice(self.network, waveform, wanted[0], self.reader, self.detector)
 
-
-def _apply(
-    mask: torch.Tensor, waveform: np.ndarray, sample_rate: int, config: UNetConfig
-) -> np.ndarray:
-    # A channel at a time: the spectrogram is the largest thing in memory.
-    rows = (torch.from_numpy(row[None]) for row in waveform)
-    return torch.cat([apply_mask(mask, row, sample_rate, config) for row in rows]).numpy()
+    def _check_unwanted(self, unwanted: str, method: str) -> str:
+        if method != "unet" or not getattr(self.network, "TAKES_UNWANTED", False):
+            raise ValueError("Only the compact network can be told what is unwanted.")
+        return clean_query(unwanted)
 
 
 def _read(recording, sample_rate: int | None):
@@ -221,4 +239,4 @@ def load_separator(checkpoint: str | Path | None = None) -> Separator:
         raise ValueError(f"'{path}' is a text-agnostic network: it cannot take a query.")
     encoder = load_encoder(described["name"])
     network, info = checkpoints.load(path, encoder.dim)
-    return Separator(network, encoder, info)
+    return Separator(network, encoder, info, reader=load_reader(reader_path(path)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textsep_lab.film_unet import CONFIGS, build
 
-LOSSES = ("snr", "l1")
+LOSSES = ("snr", "l1", "best")
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,12 @@ class Settings(RunSettings):
     Args:
         configuration: ``compact`` or ``reference``.
         baseline: True trains the text-agnostic twin.
-        loss: ``snr`` (negative SNR through the inverse STFT) or ``l1`` (on the ratio mask).
+        loss: ``snr`` (negative SNR through the inverse STFT), ``l1`` (on the ratio mask), or
+            ``best`` (SNR of estimate and residual, whichever is the target: for the twin).
         absent_share: how often the query names nothing in the mixture.
+        unwanted_share: how often the network is told what is not wanted. What it is told is as
+            sure as it is right: an embedding of length p names an interferer p of the time.
+        init: checkpoint to start from instead of random weights.
         val_mixtures: how many mixtures a validation takes.
     """
 
@@ -80,11 +84,14 @@ class Settings(RunSettings):
     baseline: bool = False
     loss: str = "snr"
     absent_share: float = 0.1
+    unwanted_share: float = 0.6
+    init: str | None = None
     val_mixtures: int = 100
 
     def check(self) -> None:
         super().check()
         self._check_share("absent_share")
+        self._check_share("unwanted_share")
         if self.configuration not in CONFIGS:
             build(self.configuration)  # says which there are
         if self.loss not in LOSSES:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import torch
 
 from textsep_lab.embeddings import JointEncoder
 
@@ -66,7 +67,9 @@ def hear(
 
 def _similarity(sounds: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Return cosines ``[sounds, words]``, -1 for a sound that is silence."""
-    return np.where(sounds.any(axis=1, keepdims=True), sounds @ words.T, -1.0)
+    # Not NumPy's product: its threads would wait for work on the cores that torch's need next.
+    cosines = (torch.from_numpy(sounds) @ torch.from_numpy(words).T).numpy()
+    return np.where(sounds.any(axis=1, keepdims=True), cosines, -1.0)
 
 
 def _embed(waveform: np.ndarray, sample_rate: int, encoder: JointEncoder) -> np.ndarray:

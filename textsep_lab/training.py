@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from textsep_lab import film_unet
-from textsep_lab.losses import mask_l1, negative_snr
+from textsep_lab import checkpoints, film_unet
+from textsep_lab.losses import best_assignment_snr, mask_l1, negative_snr
 from textsep_lab.masking import apply_mask, estimate_mask
+from textsep_lab.reading import Reader, reader_path
 from textsep_lab.runs import Run
 from textsep_lab.settings import Settings
 from textsep_lab.training_data import (
@@ -33,7 +34,11 @@ def train(settings: Settings, output_dir: str | Path, progress: bool = True) -> 
         FileNotFoundError: no data set.
     """
     settings.check()
-    return SeparatorRun(settings, Path(output_dir), TrainingData(settings)).fit(progress)
+    run = SeparatorRun(settings, Path(output_dir), TrainingData(settings))
+    best = run.fit(progress)
+    if run.network.config.text_dim is not None and run.network.TAKES_UNWANTED:
+        Reader.fit(run.data.encoder, run.data.labels).save(reader_path(best))
+    return best
 
 
 class SeparatorRun(Run):
@@ -46,7 +51,7 @@ class SeparatorRun(Run):
         super().__init__(
             settings,
             folder,
-            lambda: film_unet.build(settings.configuration, text_dim),
+            lambda: _network(settings, text_dim),
             clips_per_epoch(data.clips.table),
         )
 
@@ -61,11 +66,16 @@ class SeparatorRun(Run):
         if self.settings.loss == "l1":
             return mask_l1(mask, target, mixture, config).mean()
         estimate = apply_mask(mask, mixture, config.sample_rate, config)
+        if self.settings.loss == "best":
+            outputs = torch.stack([estimate, mixture - estimate], 1)
+            return best_assignment_snr(outputs, target, mixture).mean()
         return negative_snr(estimate, target, mixture).mean()
 
     def score(self, network: torch.nn.Module) -> dict[str, float]:
         scores = self.validation.score(
-            lambda x, q: separate_batch(network, x, q), self.fabric.device
+            lambda x, q: separate_batch(network, x, q),
+            self.fabric.device,
+            best_assignment=self.settings.loss == "best",
         )
         return {"val_si_sdri_db": float(np.nanmean(scores))}
 
@@ -77,6 +87,16 @@ class SeparatorRun(Run):
             "encoder": None if self.settings.baseline else encoder,
             "data": protocol(self.settings, self.data.clips.table),
         }
+
+
+def _network(settings: Settings, text_dim: int | None) -> torch.nn.Module:
+    network = film_unet.build(settings.configuration, text_dim)
+    if settings.init is not None:
+        known, _ = checkpoints.load(settings.init)
+        if known.config != network.config:
+            raise ValueError(f"'{settings.init}' holds another network than the run is to train.")
+        network.load_state_dict(known.state_dict())
+    return network
 
 
 @torch.no_grad()

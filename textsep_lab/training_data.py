@@ -19,10 +19,14 @@ from textsep_lab.mixtures import Clips, RecipeSampler, evaluation_recipes, rende
 from textsep_lab.settings import RunSettings, Settings
 
 SAMPLE_RATE = 16000
+BARE_SHARE = 0.35
 
 
 class Batch(NamedTuple):
-    """Waveforms ``[batch, samples]`` and query embeddings ``[batch, text_dim]``."""
+    """Waveforms ``[batch, samples]`` and embeddings ``[batch, 2, text_dim]``.
+
+    The embeddings are of what is wanted and of what is not, see `film_unet.CompactUNet`.
+    """
 
     mixture: torch.Tensor
     target: torch.Tensor
@@ -53,20 +57,35 @@ class TrainingData:
     def _example(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         recipe = self.sampler(rng)
         out = render(recipe, self.clips, augment)
+        there = sorted({self.sampler.category[name] for name in recipe.sources})
+        label, target = recipe.label, out.target
         if rng.random() < self.settings.absent_share:
-            label = self._absent_label(recipe.sources, rng)
-            return out.mixture, np.zeros_like(out.target), self._query(label, rng)
-        return out.mixture, out.target, self._query(recipe.label, rng)
+            label, target = self._other_label(there, rng), np.zeros_like(out.target)
+        wanted, unwanted = self._query(label, rng), self._unwanted(label, there, rng)
+        return out.mixture, target, np.stack([wanted, unwanted])
 
-    def _absent_label(self, sources: tuple[str, ...], rng: np.random.Generator) -> str:
-        there = {self.sampler.category[name] for name in sources}
-        return str(rng.choice([x for x in self.labels if x not in there]))
+    def _other_label(self, labels: list[str], rng: np.random.Generator) -> str:
+        return str(rng.choice([x for x in self.labels if x not in labels]))
+
+    def _unwanted(self, wanted: str, there: list[str], rng: np.random.Generator) -> np.ndarray:
+        """Return the embedding of an interferer, as long as it is likely to be right."""
+        if rng.random() >= self.settings.unwanted_share:
+            return np.zeros(self.encoder.dim, np.float32)
+        sure = np.float32(np.sqrt(rng.random()))  # what is hardly sure is hardly worth telling
+        if rng.random() < sure:
+            label = str(rng.choice([x for x in there if x != wanted]))
+        else:
+            label = self._other_label([*there, wanted], rng)
+        return sure * self._query(label, rng)
 
     def _query(self, label: str, rng: np.random.Generator) -> np.ndarray:
-        """Half the time the bare label, else any training wording, a little blurred."""
+        """Return the bare label, a training wording or one between two, a little blurred."""
         choices = self._queries[label]
-        pick = choices[0 if rng.random() < 0.5 else rng.integers(len(choices))]
-        noisy = pick + rng.normal(0, 0.01, pick.shape).astype(np.float32)
+        pick = choices[0]
+        if rng.random() > BARE_SHARE:
+            first, second = choices[rng.integers(len(choices), size=2)]
+            pick = first + rng.choice([0.0, rng.random()]) * (second - first)
+        noisy = (pick + rng.normal(0, 0.01, pick.shape)).astype(np.float32)
         return noisy / np.linalg.norm(noisy)
 
 
@@ -125,8 +144,12 @@ class ValidationData:
         self,
         separate: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
         device: torch.device | str = "cpu",
+        best_assignment: bool = False,
     ) -> np.ndarray:
-        """Return the SI-SDR improvement of each mixture in dB; NaN where it is undefined."""
+        """Return the SI-SDR improvement of each mixture in dB; NaN where it is undefined.
+
+        With `best_assignment`, the better of estimate and residual counts.
+        """
         parts = []
         for start in range(0, len(self.mixture), self.BATCH):
             rows = slice(start, start + self.BATCH)
@@ -135,5 +158,9 @@ class ValidationData:
             )
             estimate = separate(mixture, query).cpu().numpy()
             before = si_sdr(self.mixture[rows], self.target[rows])
-            parts.append(si_sdr(estimate, self.target[rows]) - before)
+            after = si_sdr(estimate, self.target[rows])
+            if best_assignment:
+                residual = self.mixture[rows] - estimate
+                after = np.maximum(after, si_sdr(residual, self.target[rows]))
+            parts.append(after - before)
         return np.concatenate(parts)

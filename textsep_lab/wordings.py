@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from textsep_lab.embeddings import TextEncoder, load_encoder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = ("train", "heldout")
 
 
 @lru_cache(maxsize=1)
 def _table() -> pd.DataFrame:
+    import pandas as pd  # here, as separating imports this module and reads no table
+
     return pd.read_csv(Path(__file__).with_name("wordings.csv"), dtype=str, keep_default_na=False)
 
 
@@ -118,6 +123,8 @@ def nearest_class_accuracy(encoder: TextEncoder, split: str = "heldout") -> pd.D
         >>> table["n"].tolist()
         [290, 290]
     """
+    import pandas as pd
+
     _check_split(split)
     table = _table()
     part = table[table["split"] == split]

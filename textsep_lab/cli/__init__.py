@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from textsep_lab import __version__
+from textsep_lab.cli.benchmark import benchmark
 from textsep_lab.cli.data import data
 from textsep_lab.cli.hearing import describe, detect, encoders, hearing, train_listener
-from textsep_lab.cli.options import EXISTING, FOLDS, budget, draw_learning_curve, run_settings
+from textsep_lab.cli.options import EXISTING, budget, draw_learning_curve, run_settings
 
 
 class OneSentence(click.Group):
@@ -31,7 +31,7 @@ click.ClickException.exit_code = 2
 
 
 @click.group(cls=OneSentence, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.version_option(package_name="textsep-lab")
 def main() -> None:
     """Separate sounds by naming them: type "dog barking", give a window, hear it.
 
@@ -135,10 +135,14 @@ def separate(
 @click.option("--batch-size", default=8, show_default=True)
 @click.option("--configuration", type=click.Choice(["compact", "reference"]), default="compact",
               show_default=True)  # fmt: skip
-@click.option("--loss", type=click.Choice(["snr", "l1"]), default="snr", show_default=True)
+@click.option("--loss", type=click.Choice(["snr", "l1", "best"]), default="snr",
+              show_default=True)  # fmt: skip
 @click.option("--baseline", is_flag=True, help="Train the text-agnostic twin.")
 @click.option("--absent-share", default=0.1, show_default=True,
               help="How often the query names nothing in the mixture.")  # fmt: skip
+@click.option("--unwanted-share", default=0.6, show_default=True,
+              help="How often it is told what is not wanted.")  # fmt: skip
+@click.option("--init", type=click.Path(), help="Checkpoint to start from.")
 @click.option("--val-mixtures", default=100, show_default=True)
 def train(output_dir, **options) -> None:
     """Train a separator on a data set in ESC-50's layout.
@@ -157,27 +161,6 @@ def train(output_dir, **options) -> None:
 
 
 @main.command()
-@click.option("--esc50", type=EXISTING, help="Data set in ESC-50's layout.")
-@click.option("--fold", type=FOLDS, multiple=True, default=(4,), show_default=True)
-@click.option("--checkpoint", type=EXISTING, help="Weights to judge.  [default: the shipped ones]")
-@click.option("--limit", type=int, help="Only the first mixtures of the list.")
-@click.option("--out", type=EXISTING, help="Folder for the tables.  [default: reports/benchmark]")
-def benchmark(esc50, fold, checkpoint, limit, out) -> None:
-    """Measure SI-SDRi on a fold, between the unprocessed mixture and oracle masks.
-
-    Every clip is a target once, mixed at 0 dB with a clip of another class and Freesound id; the
-    query is the bare class name (AudioSep's protocol).
-    """
-    from textsep_lab import benchmark as bench
-    from textsep_lab.paths import reports_dir
-
-    report = bench.run(esc50, fold, checkpoint, limit)
-    for path in bench.write(report, out or reports_dir() / "benchmark"):
-        click.echo(path)
-    click.echo(bench.table(report))
-
-
-@main.command()
 @click.option("--out", type=EXISTING, help="Folder for the results.  [default: reports/demo]")
 def demo(out) -> None:
     """Separate the bundled mixture: "dog barking" in the rain, kept from 1.0 to 3.5 s."""
@@ -187,5 +170,5 @@ def demo(out) -> None:
     click.echo(quickstart.run(out or reports_dir() / "demo"))
 
 
-for command in (data, detect, describe, encoders, hearing, train_listener):
+for command in (benchmark, data, detect, describe, encoders, hearing, train_listener):
     main.add_command(command)

@@ -86,15 +86,14 @@ def encoders() -> None:
 @click.option("--fold", type=FOLDS, default=4, show_default=True)
 @click.option("--encoder", **EARS)
 @click.option("--checkpoint", type=EXISTING, help="Separator to judge.  [default: the shipped one]")
-@click.option("--nmf-mixtures", default=100, show_default=True, help="Mixtures for the NMF table.")
 @click.option("--calibrate", type=EXISTING, help="Also write the calibration to this JSON file.")
 @click.option("--out", type=EXISTING, help="Folder for the report.  [default: reports]")
-def hearing(esc50, fold, encoder, checkpoint, nmf_mixtures, calibrate, out) -> None:
+def hearing(esc50, fold, encoder, checkpoint, calibrate, out) -> None:
     """Judge a joint encoder and the confidence on a fold, and write hearing.md with figures."""
     from textsep_lab import hearing_report
     from textsep_lab.paths import reports_dir
 
-    report = hearing_report.run(esc50, fold, encoder, checkpoint, nmf_mixtures)
+    report = hearing_report.run(esc50, fold, encoder, checkpoint)
     if calibrate is not None:
         click.echo(report.calibration.save(calibrate))
     for path in report.write(out or reports_dir()):

@@ -1,0 +1,142 @@
+"""Pictures of the benchmark. Every function returns a matplotlib figure. Taught in notebook 05."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from textsep_lab import plots
+from textsep_lab.benchmark.scores import summary
+
+OURS = "ours"
+_WORST = 10
+
+
+def ladder(rows: pd.DataFrame) -> Figure:
+    """Draw mean SI-SDRi with its interval for every system, floor to ceiling.
+
+    Args:
+        rows: of `scores.summary`.
+    """
+    rows = rows.iloc[::-1]
+    figure = Figure(figsize=(9, 0.42 * len(rows) + 1.2), layout="constrained")
+    axis = figure.subplots()
+    colours = [_colour(name) for name in rows["system"]]
+    mean = rows["si_sdri_db"].to_numpy()
+    axis.barh(rows["system"], mean, color=colours, height=0.68)
+    axis.hlines(rows["system"], rows["si_sdri_db_low"], rows["si_sdri_db_high"], color=plots.INK)
+    for place, row in enumerate(rows.to_dict("records")):
+        edge = max(row["si_sdri_db_high"], 0)
+        axis.text(edge + 0.25, place, f"{row['si_sdri_db']:.2f}", va="center", fontsize=9)
+    axis.axvline(0, color=plots.INK, linewidth=0.8)
+    axis.set(
+        xlabel="SI-SDR improvement (dB), mean with 95 % interval", ylim=(-0.6, len(rows) - 0.4)
+    )
+    axis.set_xlim(min(0, rows["si_sdri_db_low"].min() - 0.5), rows["si_sdri_db_high"].max() + 2)
+    axis.set_title(f"{rows['mixtures'].max()} mixtures at 0 dB", loc="left", fontsize=10)
+    _tidy(axis)
+    return figure
+
+
+def _colour(name: str) -> str:
+    if name == OURS:
+        return plots.OUTPUT
+    return plots.INPUT if name.startswith(("oracle", "mixture")) else plots.WINDOW
+
+
+def conditions(
+    by_snr: pd.DataFrame, by_sources: pd.DataFrame, by_query: pd.DataFrame, absent: pd.DataFrame
+) -> Figure:
+    """Draw what level, crowd and wording do to our scores, and the level of absent queries."""
+    figure = Figure(figsize=(10, 7.4), layout="constrained")
+    (a, b), (c, d) = figure.subplots(2, 2)
+    _means(a, by_snr, "snr_db", "Target's level over the interferer (dB)")
+    _means(b, by_sources, "sources", "Sounds in the mixture")
+    _means(c, by_query, "query_kind", "How the target is asked for")
+    for kind, colour in (("present", plots.OUTPUT), ("absent", plots.WINDOW)):
+        level = np.sort(absent.loc[absent["query_kind"] == kind, "level_db"].clip(lower=-60))
+        share = 100 * np.arange(1, len(level) + 1) / len(level)
+        d.plot(level, share, color=colour, label=f"the sound is {kind}")
+    d.set(xlabel="Output's level against the mixture's (dB)", ylabel="Queries below it (%)")
+    d.legend(frameon=False, fontsize=9)
+    _tidy(d)
+    return figure
+
+
+def _means(axis: Axes, scores: pd.DataFrame, by: str, label: str) -> None:
+    rows = summary(scores, by=by)
+    names = [str(value) for value in rows[by]]
+    low, high = rows["si_sdri_db_low"], rows["si_sdri_db_high"]
+    axis.bar(names, rows["si_sdri_db"], color=plots.OUTPUT, width=0.6)
+    axis.vlines(names, low, high, color=plots.INK)
+    for place, (mean, top) in enumerate(zip(rows["si_sdri_db"], high, strict=True)):
+        axis.text(place, max(top, 0) + 0.15, f"{mean:.1f}", ha="center", fontsize=9)
+    axis.axhline(0, color=plots.INK, linewidth=0.8)
+    axis.set(xlabel=label, ylabel="SI-SDRi (dB)", ylim=(min(0, low.min() - 0.3), high.max() + 1.2))
+    _tidy(axis)
+
+
+def classes(scores: pd.DataFrame) -> Figure:
+    """Draw our SI-SDRi class by class, every mixture a dot, the worst ten in colour.
+
+    Args:
+        scores: rows of one system.
+    """
+    means = scores.groupby("label")["si_sdri_db"].mean().sort_values(ascending=False)
+    figure = Figure(figsize=(8, 0.19 * len(means) + 1.2), layout="constrained")
+    axis = figure.subplots()
+    place = pd.Series(np.arange(len(means)), index=means.index)
+    axis.scatter(scores["si_sdri_db"], place[scores["label"]], s=9, color=plots.INPUT)
+    worst = np.arange(len(means)) >= len(means) - _WORST
+    axis.scatter(means, place, s=34, c=np.where(worst, plots.OUTPUT, plots.WINDOW), zorder=3)
+    axis.axvline(0, color=plots.INK, linewidth=0.8)
+    axis.set_yticks(place, [name.replace("_", " ") for name in means.index], fontsize=8)
+    axis.set_xlabel("SI-SDR improvement (dB); large dots are means")
+    axis.margins(y=0.015)
+    _tidy(axis)
+    return figure
+
+
+def confusable(rows: pd.DataFrame) -> Figure:
+    """Draw how much comes out when a sound is asked for by the name of one that is like it."""
+    medians = rows.pivot_table("level_db", "pair", "query_kind", aggfunc="median")
+    medians = medians.sort_values("confusable")
+    figure = Figure(figsize=(8, 0.3 * len(medians) + 1.4), layout="constrained")
+    axis = figure.subplots()
+    kinds = (("true", plots.INPUT), ("confusable", plots.OUTPUT), ("unrelated", plots.WINDOW))
+    for kind, colour in kinds:
+        axis.scatter(medians[kind].clip(lower=-40), medians.index, color=colour, label=kind, s=36)
+    axis.hlines(medians.index, -40, 0, color=plots.GRID, linewidth=1, zorder=0)
+    axis.set_xlabel("Median level of the output against the mixture's (dB)")
+    axis.set_title("the sound / what was asked for", loc="left", fontsize=10)
+    axis.legend(frameon=False, fontsize=9, loc="lower left", title="the query is")
+    _tidy(axis)
+    return figure
+
+
+def speed(rows: pd.DataFrame) -> Figure:
+    """Draw the real-time factor against the clip's length.
+
+    Args:
+        rows: of `speed.sweep`.
+    """
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axis = figure.subplots()
+    colours = {"compact": plots.OUTPUT, "reference": plots.WINDOW}
+    for (name, dtype, threads), part in rows.groupby(["configuration", "dtype", "threads"]):
+        style = {"color": colours[name], "linestyle": "-" if dtype == "float32" else ":"}
+        label = f"{name}, {dtype}, {threads} thread" + ("s" if threads > 1 else "")
+        marker = "o" if threads > 1 else "s"
+        axis.plot(part["seconds"], part["real_time_factor"], label=label, marker=marker, **style)
+    axis.axhline(1, color=plots.INK, linewidth=0.8)
+    axis.set(xscale="log", yscale="log", xlabel="Length of the clip (s)")
+    axis.set_ylabel("Seconds of work per second of audio")
+    axis.legend(frameon=False, fontsize=8, ncols=2)
+    _tidy(axis)
+    return figure
+
+
+def _tidy(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)

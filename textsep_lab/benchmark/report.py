@@ -1,0 +1,225 @@
+"""The benchmark's run and its report: tables, figures and the words around them.
+
+Taught in notebook 05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+
+from textsep_lab import metrics
+from textsep_lab.benchmark import conditions, figures, speed
+from textsep_lab.benchmark.cold_start import peak_memory
+from textsep_lab.benchmark.output import Report
+from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scenes, load_scenes
+from textsep_lab.benchmark.scores import markdown, measure, summary, with_interval
+from textsep_lab.benchmark.systems import Remembering, System, ladder
+from textsep_lab.film_unet import build, parameter_count
+from textsep_lab.separation import Separator, load_separator
+
+TEMPLATE = Path(__file__).with_name("template.md")
+CLICK = 1.05  # edges that bend the signal so much more than the mixture does
+
+
+def run(
+    root: str | Path | None = None,
+    folds: tuple[int, ...] = (4,),
+    checkpoint: str | Path | None = None,
+    systems: tuple[str, ...] = (),
+    limit: int | None = None,
+    weights: Mapping[str, str | Path] | None = None,
+) -> Report:
+    """Judge every system on AudioSep's list of mixtures, and ours under other conditions.
+
+    Args:
+        root: data set in ESC-50's layout.
+        checkpoint: of our separator; None for the shipped one.
+        systems: names of `systems.ladder`; none is all of them, and the further tables.
+        limit: only so many mixtures.
+        weights: checkpoints of other networks, see `systems.TRAINED`.
+
+    Raises:
+        FileNotFoundError: no data set or no checkpoint.
+        ValueError: no such system, or a limit below 1.
+    """
+    separator = load_separator(checkpoint)
+    remembering = Remembering(separator)
+    makers = ladder(remembering, root, weights=weights)
+    unknown = [name for name in [*systems, *(weights or {})] if name not in makers]
+    if unknown:
+        raise ValueError(f"There is no system '{unknown[0]}': use {', '.join(makers)}.")
+    scenes = load_scenes(root, folds, limit)
+    made = {name: makers[name]() for name in systems or makers}
+    able = {s.title: s.estimate for s in made.values() if s.estimate is not None}
+    tables = {"scores": measure(able, scenes)}
+    tables["summary"] = summary(tables["scores"])
+    drawn = {"ladder": figures.ladder(tables["summary"])}
+    if not systems:
+        tables |= _further(remembering, scenes)
+        tables["costs"] = costs(separator, made, checkpoint)
+        drawn |= _figures(tables)
+    text = _text(made, tables, folds, len(scenes))
+    return Report("benchmark", text, drawn, tables, scenes)
+
+
+def _further(separator: Separator, scenes: Scenes) -> dict[str, pd.DataFrame]:
+    return {
+        "snr": conditions.by_snr(separator, scenes),
+        "sources": conditions.by_sources(separator, scenes),
+        "queries": conditions.by_query(separator, scenes),
+        "absent": conditions.absent(separator, scenes),
+        "confusable": conditions.confusable(separator, scenes),
+        "timed": conditions.timed(separator, scenes),
+    }
+
+
+def costs(separator: Separator, made: Mapping[str, System], checkpoint=None) -> pd.DataFrame:
+    """Return parameters, multiply-adds, latency and memory of the systems that are timed.
+
+    All of them separate the same 5 s in turns, array in and array out; ours and `reference` tell
+    their confidence, too. `reference` has random weights where it has no others: they cost alike.
+    """
+    reference = made["reference"].network or build("reference", separator.encoder.dim)
+    others = Separator(reference, separator.encoder)
+    networks = {"ours": separator.network, "reference": reference}
+    contestants = {
+        "ours": lambda x: separator.separate(x, "dog", sample_rate=SAMPLE_RATE),
+        "NMF, components heard": lambda x: separator.separate(
+            x, "dog", sample_rate=SAMPLE_RATE, method="nmf"
+        ),
+        "reference": lambda x: others.separate(x, "dog", sample_rate=SAMPLE_RATE),
+    }
+    memory = {
+        "ours": peak_memory(checkpoint).peak_mb,
+        "reference": peak_memory(configuration="reference").peak_mb,
+    }
+    rows = speed.latency(contestants)
+    rows["parameters"] = [_or_nan(parameter_count, networks.get(x)) for x in rows["system"]]
+    rows["gmacs_per_second"] = [
+        _or_nan(speed.macs_per_second, networks.get(x)) / 1e9 for x in rows["system"]
+    ]
+    rows["peak_mb"] = [memory.get(x, np.nan) for x in rows["system"]]
+    return rows
+
+
+def _or_nan(count, network) -> float:
+    return np.nan if network is None else count(network)
+
+
+def _figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    scores = tables["scores"]
+    return {
+        "conditions": figures.conditions(
+            tables["snr"], tables["sources"], tables["queries"], tables["absent"]
+        ),
+        "classes": figures.classes(scores[scores["system"] == figures.OURS]),
+        "confusable": figures.confusable(tables["confusable"]),
+    }
+
+
+def _text(made, tables, folds: tuple[int, ...], count: int) -> str:
+    """Return the report in Markdown; every number in it comes from this run."""
+    undefined = int(tables["summary"]["undefined"].max())
+    head = TEMPLATE.read_text(encoding="utf-8")
+    ladder_part, _, further_part = head.partition("<!-- further -->\n")
+    facts = {
+        "folds": ", ".join(map(str, folds)),
+        "count": count,
+        "undefined": undefined,
+        "ladder": score_table(tables["summary"]),
+        "missing": _missing(made),
+    }
+    if "costs" not in tables:
+        return ladder_part.format(**facts)
+    facts |= _further_facts(tables)
+    return (ladder_part + further_part).format(**facts)
+
+
+def score_table(rows: pd.DataFrame, by: str = "system") -> str:
+    """Return rows of `scores.summary` as a Markdown table."""
+    columns = (by.replace("_", " "), "SI-SDRi mean [95 %]", "median", "SDRi mean [95 %]",
+               "median", "made worse")  # fmt: skip
+    cells = (
+        [
+            str(row[by]),
+            with_interval(row, "si_sdri_db"), f"{row['si_sdri_db_median']:.2f}",
+            with_interval(row, "sdri_db"), f"{row['sdri_db_median']:.2f}",
+            f"{row['worse_percent']:.0f} %",
+        ]
+        for row in rows.to_dict("records")
+    )  # fmt: skip
+    return markdown(columns, cells)
+
+
+def _missing(made: Mapping[str, System]) -> str:
+    lines = [f"- *{s.title}* was not run: {s.missing}." for s in made.values() if s.missing]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _further_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    scores, timed, absent = tables["scores"], tables["timed"], tables["absent"]
+    means = scores[scores["system"] == figures.OURS].groupby("label")["si_sdri_db"].mean()
+    worst = means.sort_values().head(10)
+    level = absent.groupby("query_kind")["level_db"].median()
+    inside = timed["si_sdri_db"].dropna().to_numpy()
+    low, high = metrics.mean_interval(inside)
+    return {
+        "threads": str(torch.get_num_threads()),
+        "costs": _cost_rows(tables["costs"]),
+        "snr": score_table(summary(tables["snr"], by="snr_db"), "snr_db"),
+        "sources": score_table(summary(tables["sources"], by="sources"), "sources"),
+        "queries": score_table(summary(tables["queries"], by="query_kind"), "query_kind"),
+        "worst": ", ".join(f"{n.replace('_', ' ')} ({v:.1f})" for n, v in worst.items()),
+        "present_db": f"{level['present']:.1f}",
+        "absent_db": f"{level['absent']:.1f}",
+        "confusable": _confusable_rows(tables["confusable"]),
+        "inside": f"{inside.mean():.2f} [{low:.2f}, {high:.2f}]",
+        "outside": f"{timed['outside_error'].max():g}",
+        "windows": str(len(inside)),
+        "clicks": str(int((timed["click_ratio"] > CLICK).sum())),
+        "hard_clicks": str(int((timed["click_ratio_no_fade"] > CLICK).sum())),
+    }
+
+
+def _cost_rows(rows: pd.DataFrame) -> str:
+    columns = ("system", "parameters", "multiply-adds per second", "5 s clip, median [quartiles]",
+               "times as fast as `reference`", "peak memory")  # fmt: skip
+
+    def cell(value: float, text: str) -> str:
+        return "-" if np.isnan(value) else text.format(value)
+
+    return markdown(columns, (
+        [
+            row["system"],
+            cell(row["parameters"], "{:,.0f}"),
+            cell(row["gmacs_per_second"], "{:.2f} billion"),
+            f"{row['median_ms']:.0f} ms [{row['low_ms']:.0f}, {row['high_ms']:.0f}]",
+            cell(row["ratio"], "{:.1f}"),
+            cell(row["peak_mb"], "{:.0f} MB"),
+        ]
+        for row in rows.to_dict("records")
+    ))  # fmt: skip
+
+
+def _confusable_rows(rows: pd.DataFrame) -> str:
+    level, gain = (
+        rows.pivot_table(values, "pair", "query_kind", aggfunc=how, sort=False)
+        for values, how in (("level_db", "median"), ("si_sdri_db", "mean"))
+    )
+    count = rows.groupby("pair")["mixture"].nunique()
+    columns = ("sound / asked for", "mixtures", "level: true name", "the other's name",
+               "unrelated name", "SI-SDRi: true name", "the other's name")  # fmt: skip
+    return markdown(columns, (
+        [
+            pair, str(count[pair]),
+            *(f"{level.loc[pair, k]:.1f} dB" for k in ("true", "confusable", "unrelated")),
+            *(f"{gain.loc[pair, k]:.1f}" for k in ("true", "confusable")),
+        ]
+        for pair in level.index
+    ))  # fmt: skip

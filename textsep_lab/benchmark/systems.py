@@ -1,0 +1,206 @@
+"""The systems of the ladder, from the mixture itself up to oracle masks. Taught in notebook 05."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from textsep_lab import checkpoints, esc50, nmf, nmf_classes
+from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scene
+from textsep_lab.benchmark.scores import Estimate, best_of
+from textsep_lab.masking import apply_mask
+from textsep_lab.oracles import ideal_ratio_mask, phase_sensitive_mask, wiener_mask
+from textsep_lab.paths import checkpoints_dir
+from textsep_lab.separation import Separator, load_separator
+from textsep_lab.spectral import Stft, band_matrix, to_bands, to_bins
+from textsep_lab.training import separate_batch
+
+N_BANDS = 64
+BASES_ITERATIONS = 30  # of 100: a minute or two instead of five to learn 50 classes
+GATE_SECONDS, GATE_DB = 0.02, -40.0
+# Networks that take part only when their weights are at hand, and how to get them.
+TRAINED = {
+    "text-agnostic": "textsep train --baseline --loss best --absent-share 0",
+    "reference": "textsep train --configuration reference --loss l1",
+}
+TITLES = {"text-agnostic": "text-agnostic UNet, best of two", "reference": "reference UNet"}
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of the ladder.
+
+    Args:
+        title: its name in tables.
+        estimate: a scene goes in, the target's estimate ``[samples]`` comes out; None if it
+            cannot be run here.
+        network: its network, if it has one, to be counted and timed.
+        missing: why it cannot be run.
+    """
+
+    title: str
+    estimate: Estimate | None = None
+    network: nn.Module | None = None
+    missing: str = ""
+
+
+def ladder(
+    separator: Separator,
+    root: str | Path | None = None,
+    bases_folds: tuple[int, ...] = (1, 2, 3),
+    weights: Mapping[str, str | Path] | None = None,
+) -> dict[str, Callable[[], System]]:
+    """Return what makes each system, by the name ``--systems`` knows it by, floor to ceiling.
+
+    Args:
+        separator: ours.
+        root, bases_folds: what the supervised NMF learns its spectra from.
+        weights: checkpoints of the systems in `TRAINED`.
+    """
+    weights = weights or {}
+    made: dict[str, Callable[[], System]] = {
+        "mixture": lambda: System("mixture (floor)", lambda scene: scene.truth.mixture),
+        "gate": lambda: System("perfect time gate", _time_gate),
+        "nmf-classes": lambda: _supervised_nmf(separator, root, bases_folds),
+        "nmf": lambda: System("NMF, components heard", partial(_nmf, separator)),
+    }
+    for name in TRAINED:
+        made[name] = partial(_trained, name, weights.get(name))
+    made["ours"] = lambda: System("ours", partial(ours, separator), separator.network)
+    masks = {"irm": ideal_ratio_mask, "wiener": wiener_mask, "psm": _psm}
+    titles = {"irm": "IRM", "wiener": "Wiener", "psm": "truncated PSM"}
+    for bands in (True, False):
+        for name, mask in masks.items():
+            title = f"oracle {titles[name]}, " + (f"{N_BANDS} bands" if bands else "bins")
+            key = f"{name}-bands" if bands else name
+            made[key] = partial(System, title, partial(_oracle, mask, bands))
+    return made
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the benchmark keeps of a `Separation`."""
+
+    output: np.ndarray
+    confidence: float
+
+
+class Remembering:
+    """A separator that answers from memory what it has been asked before about a recording.
+
+    Several tables ask the same questions.
+    """
+
+    def __init__(self, separator: Separator) -> None:
+        self._separator, self._answers = separator, {}
+
+    def __getattr__(self, name: str):
+        return getattr(self._separator, name)
+
+    def separate(self, recording: np.ndarray, query: str, **options):
+        if "windows" in options:
+            return self._separator.separate(recording, query, **options)
+        key = (hash(recording.tobytes()), query, *sorted(options.items()))
+        if key not in self._answers:
+            result = self._separator.separate(recording, query, **options)
+            self._answers[key] = Answer(result.output, result.confidence)
+        return self._answers[key]
+
+
+def ours(separator: Separator, scene: Scene, query: str | None = None) -> np.ndarray:
+    """Return our estimate for a scene, by its bare label or another query."""
+    query = scene.query if query is None else query
+    return separator.separate(scene.truth.mixture, query, sample_rate=SAMPLE_RATE).output[0]
+
+
+def _time_gate(scene: Scene) -> np.ndarray:
+    """Let the mixture through wherever the target sounds, as if someone had marked the times."""
+    length = round(GATE_SECONDS * SAMPLE_RATE)
+    target = scene.truth.target
+    frames = np.resize(target, -(-len(target) // length) * length).reshape(-1, length)
+    energy = np.square(frames, dtype=np.float64).mean(1)
+    sounds = energy > energy.max() * 10 ** (GATE_DB / 10)
+    return scene.truth.mixture * np.repeat(sounds, length)[: len(target)]
+
+
+def _nmf(separator: Separator, scene: Scene) -> np.ndarray:
+    mixture = scene.truth.mixture[None]
+    found = nmf.estimate_mask(mixture, SAMPLE_RATE, scene.query, separator.detector.encoder)
+    return apply_mask(found.mask, torch.from_numpy(mixture), SAMPLE_RATE, nmf.CONFIG)[0].numpy()
+
+
+def _supervised_nmf(separator: Separator, root, folds: tuple[int, ...]) -> System:
+    bases = nmf_classes.learn_bases(esc50.read_table(root, folds), iterations=BASES_ITERATIONS)
+
+    def estimate(scene: Scene) -> np.ndarray:
+        mixture = scene.truth.mixture[None]
+        there = bases.only(list(scene.labels))
+        found = nmf_classes.estimate_class_mask(
+            mixture, SAMPLE_RATE, scene.query, separator.encoder, there
+        )
+        row = torch.from_numpy(mixture)
+        return apply_mask(found.mask, row, SAMPLE_RATE, nmf.CONFIG)[0].numpy()
+
+    return System("NMF, spectra of the classes it is told are there", estimate)
+
+
+def _trained(name: str, weights: str | Path | None) -> System:
+    """Return a network of `TRAINED` with its weights, or the reason why there is none."""
+    title = {"text-agnostic": "text-agnostic UNet, best of two", "reference": "reference UNet"}[
+        name
+    ]
+    folder = checkpoints_dir() / f"{name}-esc50"
+    if weights is None and not folder.is_dir():
+        return System(title, missing=f"no weights here; {TRAINED[name]} makes them")
+    if name == "reference":
+        other = load_separator(weights or folder)
+        return System(title, partial(ours, other), other.network)
+    network, _ = checkpoints.load(weights or folder)
+    return System(title, partial(best_of_two, network), network)
+
+
+def best_of_two(network: nn.Module, scene: Scene) -> np.ndarray:
+    """Return the estimate or the residual of a network without a query, whichever is better.
+
+    The truth chooses: this is what it would reach if someone picked the right one every time.
+    """
+    mixture, target = scene.truth.mixture, scene.truth.target
+    estimate = separate_batch(network, torch.from_numpy(mixture[None]), None)[0].numpy()
+    return best_of(np.stack([estimate, mixture - estimate]), target)
+
+
+def _oracle(mask: Callable, bands: bool, scene: Scene) -> np.ndarray:
+    stft, truth = Stft.at(SAMPLE_RATE), scene.truth
+    target, interference = (
+        stft(torch.from_numpy(x[None])) for x in (truth.target, truth.interference)
+    )
+    values = (_in_bands(mask) if bands else mask)(target, interference)
+    return stft.inverse(values * (target + interference), len(truth.mixture))[0].numpy()
+
+
+def _psm(target: torch.Tensor, interference: torch.Tensor) -> torch.Tensor:
+    return phase_sensitive_mask(target, target + interference)
+
+
+def _in_bands(mask: Callable) -> Callable:
+    """Return a mask with one value for each band and frame, interpolated to bins."""
+
+    def banded(target: torch.Tensor, interference: torch.Tensor) -> torch.Tensor:
+        n_fft = 2 * (target.shape[-2] - 1)
+        if mask is _psm:  # bands have no phase: the band's least-squares factor
+            mixture = target + interference
+            weights = band_matrix(N_BANDS, n_fft, SAMPLE_RATE)
+            shared = weights @ (target * mixture.conj()).real
+            values = (shared / (weights @ mixture.abs().square()).clamp_min(1e-20)).clamp(0, 1)
+        else:
+            powers = (to_bands(x.abs(), N_BANDS, SAMPLE_RATE) for x in (target, interference))
+            values = mask(*powers)
+        return to_bins(values, n_fft, SAMPLE_RATE)
+
+    return banded

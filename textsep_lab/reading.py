@@ -1,0 +1,96 @@
+"""Which known sound a query means: a linear classifier on the embeddings of many wordings.
+
+A network learns what "the tide coming in" sounds like from few examples; that it means sea waves
+can be learnt from text alone. Taught in notebook 02.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from textsep_lab import wordings
+from textsep_lab.embeddings import TextEncoder
+from textsep_lab.paths import atomic_write
+
+PENALTY = 30.0  # C of the logistic regression, chosen by cross-validation on training wordings
+PARTS = ("anchors", "weight", "bias")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A softmax classifier of query embeddings, with the bare labels' own embeddings.
+
+    Args:
+        labels: the sounds it knows, in words.
+        anchors: embedding of each label, float32 ``[labels, dim]``.
+        weight, bias: float32 ``[labels, dim]`` and ``[labels]``.
+
+    Example:
+        >>> from textsep_lab.embeddings import load_encoder
+        >>> encoder = load_encoder()
+        >>> reader = Reader.fit(encoder, ["rain", "dog"])
+        >>> reader.labels[reader(encoder.embed_text(["a heavy downpour"])[0]).argmax()]
+        'rain'
+    """
+
+    labels: tuple[str, ...]
+    anchors: np.ndarray
+    weight: np.ndarray
+    bias: np.ndarray
+
+    def __call__(self, embedding: np.ndarray) -> np.ndarray:
+        """Return P(the query means this label) ``[labels]`` for an embedding ``[dim]``."""
+        logits = self.weight @ embedding + self.bias
+        odds = np.exp(logits - logits.max())
+        return odds / odds.sum()
+
+    @classmethod
+    def fit(cls, encoder: TextEncoder, labels: list[str]) -> Reader:
+        """Learn from all training wordings of labels as they are in a data set, two or more."""
+        from sklearn.linear_model import LogisticRegression  # here: only fitting needs it
+
+        texts = [wordings.for_label(label) for label in labels]
+        embedded = encoder.embed_text([text for group in texts for text in group])
+        truth = np.repeat(np.arange(len(labels)), [len(group) for group in texts])
+        model = LogisticRegression(C=PENALTY, max_iter=1000).fit(embedded, truth)
+        weight, bias = model.coef_, model.intercept_
+        if len(labels) == 2:  # one row says it all; as a softmax it needs two
+            weight, bias = np.vstack([-weight, weight]) / 2, np.hstack([-bias, bias]) / 2
+        named = tuple(label.replace("_", " ") for label in labels)
+        arrays = (encoder.embed_text(list(named)), weight, bias)
+        return cls(named, *(np.asarray(a, np.float32) for a in arrays))
+
+    def save(self, path: str | Path) -> Path:
+        """Write it as ``*.safetensors``."""
+        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in PARTS}
+        with atomic_write(path) as temporary:
+            save_file(tensors, temporary, metadata={"labels": "\n".join(self.labels)})
+        return Path(path)
+
+
+def reader_path(checkpoint: Path) -> Path:
+    """Return where the reader of a separator's weights lies."""
+    return checkpoint.with_name(f"{checkpoint.stem}.reader")
+
+
+def load_reader(path: Path) -> Reader | None:
+    """Read a `Reader` back; None if there is none.
+
+    Raises:
+        ValueError: damaged.
+    """
+    if not path.is_file():
+        return None
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        tensors = load_file(path)
+        with safe_open(path, framework="np") as file:
+            labels = file.metadata()["labels"]
+        return Reader(tuple(labels.split("\n")), *(tensors[name] for name in PARTS))
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"'{path}' is damaged: it holds no reader of queries.") from error
