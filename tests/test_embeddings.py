@@ -177,7 +177,7 @@ def test_wordings_are_complete_and_unique():
     assert list(table.columns) == ["label", "wording", "split"]
     assert table["label"].nunique() == 58
     counts = table.groupby(["label", "split"]).size().unstack()
-    assert (counts["train"] == 14).all()
+    assert counts["train"].between(50, 80).all()
     assert (counts["heldout"] == 5).all()
     assert table["wording"].str.lower().is_unique
     assert (table["wording"].map(clean_query) == table["wording"]).all()
@@ -192,7 +192,8 @@ def test_load_hands_out_copies():
 
 
 def test_for_label():
-    assert len(wordings.for_label("sea_waves")) == 14
+    assert wordings.for_label("sea_waves")[0] == "sea waves"
+    assert len(wordings.for_label("sea_waves")) > 50
     assert len(wordings.for_label("sea_waves", "heldout")) == 5
     assert wordings.for_label("steam_hammer", "heldout") == ["steam hammer"]
     with pytest.raises(ValueError, match="train or heldout"):

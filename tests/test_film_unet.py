@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from textsep_lab.film import FiLM, UNetConfig
 from textsep_lab.film_unet import CONFIGS, build, parameter_count
-from textsep_lab.masking import apply_mask, estimate_mask, in_chunks
+from textsep_lab.masking import apply_mask, apply_to_channels, estimate_mask, in_chunks
 
 QUICK = settings(max_examples=15, deadline=None)
 SMALL_REFERENCE = {
@@ -78,7 +78,7 @@ def test_in_evaluation_a_clip_does_not_hear_the_rest_of_the_batch(net):
 def test_in_training_every_parameter_learns(net, make_network):
     network = make_network(**{k: v for k, v in vars(net.config).items() if k != "text_dim"})
     x = sound(2, network.config.n_freq, 32)
-    network.train()(x, random(2, 8)).square().mean().backward()
+    network.train()(x, random(2, 2, 8)).square().mean().backward()
     dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert dead == []
 
@@ -86,6 +86,43 @@ def test_in_training_every_parameter_learns(net, make_network):
 def test_a_network_that_takes_a_query_does_not_go_without(net):
     with pytest.raises(TypeError):
         net(sound(1, net.config.n_freq, 24))
+
+
+# What is unwanted
+
+
+@torch.inference_mode()
+def test_an_unwanted_sound_of_length_zero_changes_nothing(net):
+    x, wanted = sound(3, net.config.n_freq, 30), random(3, 8)
+    nothing = torch.stack([wanted, torch.zeros_like(wanted)], 1)
+    assert torch.equal(net(x, nothing), net(x, wanted))
+
+
+@torch.inference_mode()
+def test_a_new_network_has_yet_to_learn_what_unwanted_means(make_network):
+    network = build(make_network().config).eval()
+    assert not network.unwanted.weight.any()
+    for film in (m for m in network.modules() if isinstance(m, FiLM)):
+        film.linear.weight.add_(0.1 * random(*film.linear.weight.shape))
+    x, wanted = sound(1, network.config.n_freq, 30), random(1, 8)
+    told = network(x, torch.stack([wanted, random(1, 8, seed=1)], 1))
+    assert torch.equal(told, network(x, wanted))
+    assert not torch.allclose(told, network(x, random(1, 8, seed=1)), atol=1e-4)
+
+
+@torch.inference_mode()
+def test_only_the_compact_network_takes_what_is_unwanted(net):
+    x, wanted, other = sound(1, net.config.n_freq, 30), random(1, 8), random(1, 8, seed=1)
+    alone, told = net(x, wanted), net(x, torch.stack([wanted, other], 1))
+    assert (net.config.name == "compact") == net.TAKES_UNWANTED
+    if not net.TAKES_UNWANTED:
+        assert torch.equal(told, alone)
+        return
+    assert (told - alone).abs().max() > 1e-3
+    surer = net(x, torch.stack([wanted, 2 * other], 1))
+    assert (surer - told).abs().max() > 1e-3
+    swapped = net(x, torch.stack([other, wanted], 1))
+    assert (swapped - told).abs().max() > 1e-3
 
 
 # FiLM
@@ -130,8 +167,9 @@ def test_the_twin_ignores_the_query(make_network, changes):
     x = sound(2, twin.config.n_freq, 24)
     assert torch.equal(twin(x, random(2, 8)), twin(x))
     assert torch.equal(twin(x, random(2, 3)), twin(x, None))
+    assert torch.equal(twin(x, random(2, 2, 8)), twin(x, None))
     names = [name for name, _ in twin.named_parameters()]
-    assert not any("film" in name or "query" in name for name in names)
+    assert not any("film" in name or "wanted" in name for name in names)
     # Otherwise it is the same network.
     shapes = {n: p.shape for n, p in network.named_parameters() if n in names}
     assert shapes == {n: p.shape for n, p in twin.named_parameters()}
@@ -219,11 +257,31 @@ def test_in_chunks_is_one_pass(net, frames, chunk):
 
 
 @torch.inference_mode()
+def test_channels_are_masked_alike_and_one_by_one():
+    config, waveform = CONFIGS["compact"], random(3, 8000)
+    mask = random(1, 64, 16).sigmoid()
+    out = apply_to_channels(mask, waveform.numpy(), 16000, config)
+    assert (out.shape, out.dtype) == ((3, 8000), waveform.numpy().dtype)
+    expected = apply_mask(mask, waveform, 16000, config)
+    assert torch.allclose(torch.from_numpy(out), expected, atol=1e-5)
+
+
+@torch.inference_mode()
 def test_a_mask_does_not_depend_on_the_level_of_the_recording(net):
     waveform, query = random(1, 4000), random(1, 8)
     mask = estimate_mask(net, waveform, query)
     for gain in (0.01, 10.0):
         assert torch.allclose(estimate_mask(net, gain * waveform, query), mask, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_many_queries_of_one_waveform_are_answered_as_one_by_one(net):
+    waveform, queries = random(1, 2, 5000), random(4, 2, 8)
+    together = estimate_mask(net, waveform, queries)
+    alone = torch.cat([estimate_mask(net, waveform, query[None]) for query in queries])
+    assert together.shape == alone.shape and len(together) == 4
+    assert torch.allclose(together, alone, atol=1e-5)
+    assert (together[0] - together[1]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("config", [CONFIGS["compact"], CONFIGS["reference"]])

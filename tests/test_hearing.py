@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -246,7 +247,9 @@ def test_everything_is_heard_for_every_label(heard, fold):
 
 
 def test_every_mixture_is_asked_for_what_is_there_and_for_what_is_not(heard):
-    queries = hearing.presence_queries(heard, Judge())
+    queries = hearing.presence_queries(heard)
+    queries["energy_share"] = hearing.energy_shares(heard, Judge())
+    assert (queries["energy_share"] == queries["query"].str.len() / 100).all()
     assert queries["present"].sum() * 2 == len(queries) == 2 * len(heard.mixtures)
     for group, pair in queries.groupby("group"):
         scene = next(scene for scene, _ in heard.mixtures if scene.group == group)
@@ -267,15 +270,20 @@ def test_labels_and_frames_are_counted_once_with_their_truth(heard):
 
 
 def test_a_calibration_knows_whose_it_is(heard, detector):
-    queries = hearing.presence_queries(heard, Judge())
+    queries = hearing.presence_queries(heard)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = hearing.calibrate(heard, queries, detector.encoder, Judge(), "six classes")
-    assert isinstance(found, Calibration)
-    assert (found.encoder, found.weights_sha256) == (detector.encoder.name, None)
-    assert (found.separator_sha256, found.protocol) == ("f00d", "six classes")
-    sizes = [len(getattr(found, x).weights) for x in ("detection", "presence", "activity")]
-    assert sizes == [2, 2, 2] and len(found.confidence.weights) == 3
+        ears = hearing.calibrate(heard, queries, detector.encoder, "six classes")
+        queries["energy_share"] = hearing.energy_shares(heard, Judge())
+        both = hearing.with_confidence(ears, queries, Judge())
+    assert isinstance(ears, Calibration)
+    assert (ears.encoder, ears.weights_sha256) == (detector.encoder.name, None)
+    assert (ears.confidence, ears.separator_sha256) == (None, None)
+    assert ears.protocol == "six classes"
+    sizes = [len(getattr(ears, x).weights) for x in ("detection", "presence", "activity")]
+    assert sizes == [2, 2, 2] and len(both.confidence.weights) == 3
+    assert both.separator_sha256 == "f00d"
+    assert replace(both, confidence=None, separator_sha256=None) == ears
 
 
 def scene(label, group, spans):
@@ -350,7 +358,7 @@ def report(dataset, network, fake_encoder, detector):
         patch.setattr(hearing_report, "load_joint_encoder", lambda name: detector.encoder)
         patch.setattr(hearing_report, "load_separator", lambda path: separator)
         patch.setattr("textsep_lab.separation.load_detector", None)  # there is none yet
-        return hearing_report.run(dataset, 4, "tone-frames", nmf_mixtures=2)
+        return hearing_report.run(dataset, 4, "tone-frames")
 
 
 def test_the_report_holds_every_table_and_every_picture(report, tmp_path):
@@ -361,9 +369,9 @@ def test_the_report_holds_every_table_and_every_picture(report, tmp_path):
     linked = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
     assert {f"hearing/{name}.png" for name in report.figures} == set(linked)
     assert all((tmp_path / "reports" / link).is_file() for link in linked)
-    for name in ("zero_shot", "presence", "spans", "nmf"):
+    for name in ("zero_shot", "presence", "spans"):
         assert (tmp_path / "reports" / "hearing" / f"{name}.csv") in files
-    for said in [*report.tables["spans"]["spans"], *report.tables["nmf"].columns[1:]]:
+    for said in report.tables["spans"]["spans"]:
         assert f"| {said} | " in text
     assert {path.parent.name for path in files} == {"reports", "hearing"}
     assert report.write(tmp_path / "reports") == files  # again, over the old one
@@ -371,13 +379,12 @@ def test_the_report_holds_every_table_and_every_picture(report, tmp_path):
 
 def test_the_tables_of_the_report_are_what_was_asked_for(report):
     sizes = {name: len(table) for name, table in report.tables.items()}
-    assert sizes == {"zero_shot": 6, "presence": 12, "spans": 2, "nmf": 2}
+    assert sizes == {"zero_shot": 6, "presence": 12, "spans": 2}
     queries = report.tables["presence"]
     assert queries["present"].mean() == 0.5
     assert queries["presence"].between(0, 1).all() and queries["confidence"].between(0, 1).all()
-    ladder = report.tables["nmf"]
-    assert (ladder["mixture (floor)"] == 0).all()
-    assert (ladder["oracle IRM, bins"] > 3).all()
+    assert queries["energy_share"].between(0, 1.5).all()
+    assert queries["energy_share"].nunique() > 6  # each was asked of the separator
 
 
 def test_the_calibration_of_the_report_is_the_encoders_and_survives_the_disk(report, tmp_path):

@@ -1,7 +1,7 @@
 """Wordings people might type for each sound class, and how well an encoder understands them.
 
 The table (wordings.csv, written for this kit) has 58 labels: the 50 classes of ESC-50 and eight
-more. Each has 14 training wordings, the bare label first, and 5 held-out ones that mostly use
+more. Each has 59 to 75 training wordings, the bare label first, and 5 held-out ones that mostly use
 other words and are hard on purpose. Taught in notebook 02.
 """
 
@@ -34,11 +34,11 @@ def _check_split(split: str) -> None:
 
 
 def load() -> pd.DataFrame:
-    """Return all wordings: 1102 rows with the columns label, wording and split.
+    """Return all wordings: 4110 rows with the columns label, wording and split.
 
     Example:
         >>> load().shape
-        (1102, 3)
+        (4110, 3)
     """
     return _table().copy()
 

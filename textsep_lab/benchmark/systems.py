@@ -73,6 +73,9 @@ def ladder(
     for name in TRAINED:
         made[name] = partial(_trained, name, weights.get(name))
     made["ours"] = lambda: System("ours", partial(ours, separator), separator.network)
+    made["ours-best"] = lambda: System(
+        "ours, best of output and residual", partial(_best, separator)
+    )
     masks = {"irm": ideal_ratio_mask, "wiener": wiener_mask, "psm": _psm}
     titles = {"irm": "IRM", "wiener": "Wiener", "psm": "truncated PSM"}
     for bands in (True, False):
@@ -119,6 +122,12 @@ def ours(separator: Separator, scene: Scene, query: str | None = None) -> np.nda
     return separator.separate(scene.truth.mixture, query, sample_rate=SAMPLE_RATE).output[0]
 
 
+def _best(separator: Separator, scene: Scene) -> np.ndarray:
+    """Return our output or residual, whichever the truth says is the target."""
+    output = ours(separator, scene)
+    return best_of(np.stack([output, scene.truth.mixture - output]), scene.truth.target)
+
+
 def _time_gate(scene: Scene) -> np.ndarray:
     """Let the mixture through wherever the target sounds, as if someone had marked the times."""
     length = round(GATE_SECONDS * SAMPLE_RATE)
@@ -152,10 +161,7 @@ def _supervised_nmf(separator: Separator, root, folds: tuple[int, ...]) -> Syste
 
 def _trained(name: str, weights: str | Path | None) -> System:
     """Return a network of `TRAINED` with its weights, or the reason why there is none."""
-    title = {"text-agnostic": "text-agnostic UNet, best of two", "reference": "reference UNet"}[
-        name
-    ]
-    folder = checkpoints_dir() / f"{name}-esc50"
+    title, folder = TITLES[name], checkpoints_dir() / f"{name}-esc50"
     if weights is None and not folder.is_dir():
         return System(title, missing=f"no weights here; {TRAINED[name]} makes them")
     if name == "reference":

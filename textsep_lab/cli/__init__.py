@@ -89,9 +89,10 @@ class AutoWindow(click.Command):
 @click.option("--method", type=click.Choice(["unet", "nmf"]), default="unet", show_default=True,
               help="The network, or the classical baseline.")  # fmt: skip
 @click.option("--components", default=8, show_default=True, help="Of the NMF.")
+@click.option("--unwanted", help="What else is there.  [default: the ears find out]")
 def separate(
     recording, query, mode, windows, auto_window, fade, out, checkpoint, overwrite, figure,
-    method, components,
+    method, components, unwanted,
 ) -> None:  # fmt: skip
     """Keep or remove the sound that --query names in FILE.
 
@@ -115,6 +116,7 @@ def separate(
         fade,
         method=method,
         components=components,
+        unwanted=unwanted,
     )
     files = result.save(out, overwrite=overwrite, figure=figure)
     if not result.input.any():
