@@ -56,6 +56,17 @@ def test_results_and_their_description(run, noise, tmp_path):
     assert 0 <= result["energy_share"] <= 1.5
 
 
+def test_what_is_unwanted_may_be_named(run, noise, tmp_path):
+    ask = ("separate", noise, "--query", "rain", "--no-figure", "--out")
+    for folder, more in (("a", ()), ("b", ("--unwanted", "a dog barking"))):
+        done = run(*ask, folder, *more)
+        assert done.exit_code == 0, done.output
+    a, b = (sf.read(tmp_path / folder / "output.wav")[0] for folder in "ab")
+    assert np.abs(a - b).max() > 1e-3
+    refused(run(*ask, "c", "--unwanted", "dog", "--method", "nmf"), tmp_path, "unwanted", "c")
+    refused(run(*ask, "c", "--unwanted", " "), tmp_path, "empty", "c")
+
+
 def test_nothing_is_overwritten_unless_asked(run, noise, tmp_path):
     arguments = ("separate", noise, "--query", "rain", "--out", "out", "--no-figure")
     assert run(*arguments).exit_code == 0
@@ -224,7 +235,7 @@ def test_benchmark(run, dataset, tmp_path):
     )
     assert done.exit_code == 0, done.output
     folder = tmp_path / "bench"
-    assert all((tmp_path / line).is_file() for line in done.output.splitlines())
+    assert all((tmp_path / line).is_file() for line in done.stdout.splitlines())
     assert pd.read_csv(folder / "summary.csv")["mixtures"].tolist() == [2, 2]
     assert "mixture (floor)" in (folder / "benchmark.md").read_text(encoding="utf-8")
 
@@ -233,7 +244,7 @@ def test_benchmark(run, dataset, tmp_path):
     "command",
     [
         (), ("separate",), ("train",), ("data",), ("data", "esc50"), ("detect",), ("describe",),
-        ("encoders",), ("hearing",), ("train-listener",),
+        ("encoders",), ("hearing",), ("train-listener",), ("benchmark",),
     ],
 )  # fmt: skip
 def test_help_teaches(run, command):
@@ -429,9 +440,9 @@ def test_hearing_judges_and_calibrates(run, dataset, tmp_path):
     """With the shipped ears and separator; the shipped calibration is not needed."""
     done = run(
         "hearing", "--esc50", dataset, "--fold", 2, "--calibrate", "c.json", "--out", "reports"
-    )  # fmt: skip
+    )
     assert done.exit_code == 0, done.output
-    files = [tmp_path / line for line in done.output.splitlines()]
+    files = [tmp_path / line for line in done.stdout.splitlines()]
     assert files[0].name == "c.json" and files[1].name == "hearing.md"
     assert all(path.is_file() for path in files) and len(files) == 11
     assert "fold 2" in json.loads(files[0].read_text(encoding="utf-8"))["protocol"]

@@ -17,7 +17,7 @@ from textsep_lab.audio_tower import JointNetwork, TowerConfig, listen, log_mel, 
 from textsep_lab.contrastive import ListenerRun, contrastive_loss
 from textsep_lab.embeddings import load_joint_encoder
 from textsep_lab.listening_data import ListeningData, ListeningValidation, activity, keep_span
-from textsep_lab.mini_clap import MiniClapEncoder
+from textsep_lab.mini_clap import REMEMBERED, MiniClapEncoder
 from textsep_lab.mixtures import render, render_sources
 from textsep_lab.settings import ListenerSettings
 from textsep_lab.spectral import Stft
@@ -264,6 +264,31 @@ def test_texts_get_points_of_the_same_sphere(encoder):
     assert (found.shape, found.dtype) == ((2, 8), np.float32)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(found[1:], encoder.embed_text(["rain"]), atol=1e-6)
+
+
+def test_the_last_recordings_are_remembered(saved, fake_encoder, monkeypatch):
+    encoder, heard = MiniClapEncoder(saved, fake_encoder), []
+    anew = encoder._listen
+    monkeypatch.setattr(encoder, "_listen", lambda *x: heard.append(x) or anew(*x))
+    waves = [noise(1, 4000, seed=seed).numpy() for seed in range(REMEMBERED + 1)]
+    first = [encoder.embed_audio(x, RATE) for x in waves]
+    for wave, clip in zip(waves[1:], first[1:], strict=True):
+        assert np.array_equal(encoder.embed_audio(wave.copy(), RATE), clip)
+        encoder.embed_frames(wave, RATE)
+    assert len(heard) == len(waves)
+    assert np.array_equal(encoder.embed_audio(waves[0], RATE), first[0])  # forgotten, and the same
+    assert len(heard) == len(waves) + 1
+
+
+def test_what_has_changed_is_heard_anew(encoder, saved, fake_encoder):
+    wave = noise(1, 4000).numpy()
+    before = encoder.embed_audio(wave, RATE)
+    halves, slower = encoder.embed_audio(wave.reshape(2, -1), RATE), encoder.embed_audio(wave, 8000)
+    wave[0, 2000:] = 0
+    after = encoder.embed_audio(wave, RATE)
+    for other in (halves, slower, after):
+        assert np.abs(other - before).max() > 1e-3
+    assert np.array_equal(after, MiniClapEncoder(saved, fake_encoder).embed_audio(wave, RATE))
 
 
 def test_the_shipped_encoder_hears_and_reads():

@@ -10,7 +10,8 @@ import torch
 
 from textsep_lab import checkpoints, film_unet, runs, wordings
 from textsep_lab.film_unet import UNetConfig
-from textsep_lab.losses import mask_l1, negative_snr
+from textsep_lab.losses import best_assignment_snr, mask_l1, negative_snr
+from textsep_lab.reading import load_reader, reader_path
 from textsep_lab.runs import learning_rate_factor
 from textsep_lab.settings import Settings
 from textsep_lab.sounds import write_dataset
@@ -87,13 +88,42 @@ def test_the_checkpoint_says_what_it_is(settings, tmp_path):
     assert np.isfinite(info["metrics"]["val_si_sdri_db"])
     assert network.config == dataclasses.replace(film_unet.CONFIGS["tiny"])
     assert set(pd.read_csv(tmp_path / "log.csv")["step"]) == {2, 4}
+    reader = load_reader(reader_path(best))
+    assert reader.labels == ("car horn", "cat", "clock tick", "dog", "rain", "siren")
+    assert reader.anchors.shape == reader.weight.shape == (6, 384)
 
 
-def test_the_twin_takes_no_query(settings, tmp_path):
-    best = train(dataclasses.replace(settings, baseline=True, steps=2), tmp_path, progress=False)
+@pytest.mark.parametrize("loss", ["snr", "best"])
+def test_the_twin_takes_no_query(settings, tmp_path, loss):
+    twin = dataclasses.replace(settings, baseline=True, steps=2, loss=loss)
+    best = train(twin, tmp_path, progress=False)
     network, info = checkpoints.load(best)
     assert network.config.text_dim is None
     assert info["encoder"] is None
+    assert load_reader(reader_path(best)) is None  # nothing to read
+
+
+def test_a_run_may_start_from_weights_that_are_there(settings, tmp_path):
+    network = film_unet.build("tiny", 384)
+    with torch.no_grad():
+        network.unwanted.weight.fill_(0.25)
+    path = checkpoints.save(tmp_path / "first.safetensors", network, {"encoder": None})
+    goes_on = dataclasses.replace(settings, init=str(path))
+    run = SeparatorRun(goes_on, tmp_path / "run", TrainingData(goes_on))
+    started, known = run.network.state_dict(), network.state_dict()
+    assert started.keys() == known.keys()
+    assert all(torch.equal(started[key].cpu(), known[key]) for key in known)
+    assert str(tmp_path) not in json.dumps(run._sidecar({}))  # nobody else's business
+
+
+@pytest.mark.parametrize("changes", [{"baseline": True}, {"configuration": "compact"}])
+def test_another_network_to_start_from_is_refused(settings, tmp_path, changes):
+    network = film_unet.build("tiny", 384)
+    path = checkpoints.save(tmp_path / "first.safetensors", network, {"encoder": None})
+    other = dataclasses.replace(settings, init=str(path), **changes)
+    with pytest.raises(ValueError, match=r"first\.safetensors' holds another network") as error:
+        train(other, tmp_path / "run", progress=False)
+    assert "\n" not in str(error.value)
 
 
 def test_the_reference_loss_trains_too(settings, tmp_path):
@@ -137,6 +167,8 @@ def test_minutes_become_steps(settings, tmp_path, monkeypatch):
         ({"val_folds": (3,)}, "overlap"),
         ({"extra_share": 1.0}, "extra_share is 1"),
         ({"absent_share": 1.5}, "absent_share is 1.5"),
+        ({"unwanted_share": 1.0}, "unwanted_share is 1"),
+        ({"unwanted_share": -0.1}, "unwanted_share is -0.1"),
         ({"train_folds": (1, 9)}, "fold 9"),
         ({"configuration": "huge"}, "no configuration 'huge'"),
     ],
@@ -146,6 +178,11 @@ def test_senseless_settings_get_a_sentence(settings, tmp_path, change, sentence)
         train(dataclasses.replace(settings, **change), tmp_path / "run", progress=False)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def data(settings):
+    return TrainingData(settings)
 
 
 def test_batches_depend_on_seed_and_step_only(settings):
@@ -171,6 +208,58 @@ def test_queries_come_from_the_training_wordings_only(settings):
         nearest = max(known, key=lambda label: float((known[label] @ query).max()))
         assert nearest == "dog"
         assert np.linalg.norm(query) == pytest.approx(1, abs=1e-5)
+
+
+def test_queries_are_bare_labels_wordings_or_lie_between_two(data):
+    known = data.encoder.embed_text(wordings.for_label("dog"))
+    rng, nearest = np.random.default_rng(0), []
+    for _ in range(400):
+        similarity = np.sort(known @ data._query("dog", rng))
+        nearest.append(similarity[-1])
+    bare = [float(known[0] @ data._query("dog", rng)) > 0.95 for _ in range(400)]
+    assert 0.3 < np.mean(bare) < 0.5  # BARE_SHARE, and the wordings that happen to be near
+    assert 0.1 < np.mean(np.array(nearest) < 0.95) < 0.5  # half of the others lie between two
+
+
+def test_a_batch_tells_what_is_wanted_and_what_is_not(data):
+    batch = data.batch(0)
+    assert batch.query.shape == (4, 2, 384) and batch.query.dtype == torch.float32
+    lengths = torch.cat([data.batch(step).query.norm(dim=-1) for step in range(10)])
+    assert torch.allclose(lengths[:, 0], torch.ones(40), atol=1e-5)
+    assert (lengths[:, 1] <= 1 + 1e-5).all() and 0 < (lengths[:, 1] == 0).sum() < 40
+
+
+def test_what_is_unwanted_is_as_sure_as_it_is_right(data, monkeypatch):
+    there, count = ["cat", "dog", "rain"], 4000
+    one_hot = np.pad(np.eye(6, dtype=np.float32), ((0, 0), (0, data.encoder.dim - 6)))
+    monkeypatch.setattr(data, "_query", lambda label, rng: one_hot[data.labels.index(label)])
+    rng = np.random.default_rng(0)
+    told = np.stack([data._unwanted("dog", there, rng) for _ in range(count)])
+    length, names = np.linalg.norm(told, axis=1), told.argmax(1)
+    some = length > 0
+    assert some.mean() == pytest.approx(data.settings.unwanted_share, abs=0.03)
+    assert length.max() <= 1
+    named = np.array(data.labels)[names]
+    assert "dog" not in named[some] and set(named[some]) == set(data.labels) - {"dog"}
+    right = np.isin(named, ["cat", "rain"])
+    for low in (0.2, 0.4, 0.6, 0.8):
+        near = some & (length > low) & (length <= low + 0.2)
+        assert near.sum() > 80
+        assert right[near].mean() == pytest.approx(length[near].mean(), abs=0.1)
+
+
+def test_nothing_is_unwanted_if_nothing_is_to_be_told(settings, data):
+    untold = dataclasses.replace(settings, unwanted_share=0.0)
+    query = TrainingData(untold).batch(0).query
+    assert query[:, 0].any(1).all() and not query[:, 1].any()
+
+
+def test_a_mixture_of_all_the_classes_there_are_can_be_told_what_is_unwanted(data, monkeypatch):
+    """Mixing needs four classes, and all four may be in one mixture."""
+    monkeypatch.setattr(data, "labels", ["cat", "dog", "rain", "siren"])
+    rng = np.random.default_rng(0)
+    told = [data._unwanted("dog", data.labels, rng) for _ in range(50)]
+    assert np.isfinite(told).all()
 
 
 def test_extra_data_is_drawn_as_often_as_asked(settings, dataset, tmp_path):
@@ -200,6 +289,22 @@ def test_negative_snr_floors_and_handles_absent_targets():
     silence = torch.zeros_like(target)
     louder, softer = (negative_snr(g * mixture, silence, mixture) for g in (0.5, 0.05))
     assert (softer < louder - 15).all()
+
+
+def test_the_best_assignment_is_blind_to_order_and_no_worse_than_either():
+    generator = torch.Generator().manual_seed(0)
+    target, other, error = torch.randn(3, 2, 1000, generator=generator)
+    mixture, estimate = target + other, target + 0.3 * error
+    outputs = torch.stack([estimate, mixture - estimate], 1)
+    loss = best_assignment_snr(outputs, target, mixture)
+    assert loss.shape == (2,)
+    torch.testing.assert_close(best_assignment_snr(outputs.flip(1), target, mixture), loss)
+    torch.testing.assert_close(best_assignment_snr(outputs, other, mixture), loss)
+    by_hand = negative_snr(estimate, target, mixture)
+    by_hand = (by_hand + negative_snr(mixture - estimate, other, mixture)) / 2
+    torch.testing.assert_close(loss, by_hand)
+    swapped = torch.stack([outputs[0], outputs[1].flip(0)])  # each row is assigned on its own
+    torch.testing.assert_close(best_assignment_snr(swapped, target, mixture), loss)
 
 
 def test_mask_l1_is_zero_for_the_ideal_mask():

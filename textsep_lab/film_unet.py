@@ -119,6 +119,7 @@ class CompactUNet(nn.Module):
             self.wanted = nn.Linear(config.text_dim, d)
             self.unwanted = nn.Linear(config.text_dim, d, bias=False)
             nn.init.zeros_(self.unwanted.weight)
+            self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.BatchNorm1d(config.n_freq)
         pairs = list(zip((4, *channels), channels, strict=False))
         self.encoders = nn.ModuleList(FiLMBlock(a, b, d) for a, b in pairs)
@@ -174,7 +175,7 @@ class CompactUNet(nn.Module):
         hidden = self.wanted(wanted)
         if unwanted is not None:
             hidden = hidden + self.unwanted(unwanted)
-        return nn.functional.dropout(hidden.relu(), self.config.dropout, self.training)
+        return self.dropout(hidden.relu())
 
     def _look_along_time(self, x: Tensor, q: Tensor | None) -> Tensor:
         y = self.squeeze(x.flatten(1, 2))

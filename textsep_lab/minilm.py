@@ -22,7 +22,7 @@ from textsep_lab import paths
 from textsep_lab.queries import clean_all
 from textsep_lab.weights import EncoderStatus
 
-CACHE_SIZE = 4096  # texts remembered by one encoder; 384 float32 each, 6 MB in all
+CACHE_SIZE = 8192  # texts remembered by one encoder; 384 float32 each, 6 MB in all
 
 
 class MiniLMEncoder:

@@ -11,7 +11,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,8 @@ class Run(ABC):
 
     def _sidecar(self, scores: dict[str, float]) -> dict[str, Any]:
         # Where the data lay on this machine says nothing to anyone else.
-        settings = asdict(replace(self.settings, esc50_path=None, extra_paths=()))
+        paths = {"esc50_path": None, "extra_paths": (), "init": None}
+        settings = {name: paths.get(name, v) for name, v in asdict(self.settings).items()}
         metrics = {name: round(value, 4) for name, value in scores.items()}
         return {**self.info(), "step": self.step, "settings": settings, "metrics": metrics}
 

@@ -59,24 +59,21 @@ class TrainingData:
         out = render(recipe, self.clips, augment)
         there = sorted({self.sampler.category[name] for name in recipe.sources})
         label, target = recipe.label, out.target
-        if rng.random() < self.settings.absent_share:
-            label, target = self._other_label(there, rng), np.zeros_like(out.target)
+        gone = [x for x in self.labels if x not in there]
+        if rng.random() < self.settings.absent_share and gone:
+            label, target = str(rng.choice(gone)), np.zeros_like(out.target)
         wanted, unwanted = self._query(label, rng), self._unwanted(label, there, rng)
         return out.mixture, target, np.stack([wanted, unwanted])
-
-    def _other_label(self, labels: list[str], rng: np.random.Generator) -> str:
-        return str(rng.choice([x for x in self.labels if x not in labels]))
 
     def _unwanted(self, wanted: str, there: list[str], rng: np.random.Generator) -> np.ndarray:
         """Return the embedding of an interferer, as long as it is likely to be right."""
         if rng.random() >= self.settings.unwanted_share:
             return np.zeros(self.encoder.dim, np.float32)
         sure = np.float32(np.sqrt(rng.random()))  # what is hardly sure is hardly worth telling
-        if rng.random() < sure:
-            label = str(rng.choice([x for x in there if x != wanted]))
-        else:
-            label = self._other_label([*there, wanted], rng)
-        return sure * self._query(label, rng)
+        here = [x for x in there if x != wanted]
+        gone = [x for x in self.labels if x not in there and x != wanted]
+        right = rng.random() < sure or not gone
+        return sure * self._query(str(rng.choice(here if right else gone)), rng)
 
     def _query(self, label: str, rng: np.random.Generator) -> np.ndarray:
         """Return the bare label, a training wording or one between two, a little blurred."""
