@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -15,6 +16,9 @@ from safetensors.numpy import load_file, save_file
 from textsep_lab import wordings
 from textsep_lab.embeddings import TextEncoder
 from textsep_lab.paths import atomic_write
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PENALTY = 30.0  # C of the logistic regression, chosen by cross-validation on training wordings
 PARTS = ("anchors", "weight", "bias")
@@ -94,3 +98,40 @@ def load_reader(path: Path) -> Reader | None:
         return Reader(tuple(labels.split("\n")), *(tensors[name] for name in PARTS))
     except (SafetensorError, KeyError, TypeError) as error:
         raise ValueError(f"'{path}' is damaged: it holds no reader of queries.") from error
+
+
+def accuracy(encoder: TextEncoder, folds: int = 4) -> pd.DataFrame:
+    """Return how often a reader takes a wording for the right one of all known labels.
+
+    Rows: the held-out wordings, and the training wordings each read by a reader that was fitted
+    without its fold. Columns wordings, n, top1 and its 95 % Wilson interval low, high (fractions).
+    """
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+
+    table = wordings.load()
+    labels = sorted(table["label"].unique())
+    reader, held = Reader.fit(encoder, labels), table[table["split"] == "heldout"]
+    read = [labels[reader(x).argmax()] for x in encoder.embed_text(held["wording"].tolist())]
+    train = table[table["split"] == "train"]
+    rates = cross_val_score(
+        LogisticRegression(C=PENALTY, max_iter=1000),
+        encoder.embed_text(train["wording"].tolist()), train["label"], cv=folds,
+    )  # fmt: skip
+    rows = []
+    for name, n, hits in (
+        ("held out", len(held), sum(a == b for a, b in zip(read, held["label"], strict=True))),
+        ("training, cross-validated", len(train), round(rates.mean() * len(train))),
+    ):
+        low, high = wordings.wilson_interval(hits, n)
+        rows.append({"wordings": name, "n": n, "top1": hits / n, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from textsep_lab.embeddings import load_encoder
+
+    sys.stdout.write(accuracy(load_encoder()).round(3).to_string(index=False) + "\n")

@@ -110,8 +110,9 @@ def confusable(rows: pd.DataFrame) -> Figure:
         axis.scatter(medians[kind].clip(lower=-40), medians.index, color=colour, label=kind, s=36)
     axis.hlines(medians.index, -40, 0, color=plots.GRID, linewidth=1, zorder=0)
     axis.set_xlabel("Median level of the output against the mixture's (dB)")
-    axis.set_title("the sound / what was asked for", loc="left", fontsize=10)
-    axis.legend(frameon=False, fontsize=9, loc="lower left", title="the query is")
+    axis.set_title("the sound / the name", loc="left", fontsize=10)
+    where = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3}
+    axis.legend(frameon=False, fontsize=9, **where)
     _tidy(axis)
     return figure
 
