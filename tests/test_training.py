@@ -39,8 +39,9 @@ def weights(path):
     return checkpoints.read_tensors(path)
 
 
-def test_a_few_steps_make_it_better(tmp_path):
+def test_a_few_steps_make_it_better(tmp_path, monkeypatch):
     """Sounds that share few frequencies: the query must tell which of them to keep."""
+    monkeypatch.setattr(wordings, "for_label", lambda label: [label.replace("_", " ")])
     labels = ["car_horn", "crickets", "rain", "thunderstorm"]
     data = write_dataset(tmp_path / "bank", clips_per_label=10, duration=1.0, labels=labels)
     settings = Settings(

@@ -170,7 +170,9 @@ class CompactUNet(nn.Module):
         x = nn.functional.pixel_shuffle(self.head(x), 2).squeeze(1)
         return torch.sigmoid(x[..., :frames])
 
-    def _encode(self, query: Tensor) -> Tensor:
+    def _encode(self, query: Tensor | None) -> Tensor:
+        if query is None:
+            raise TypeError("This network takes a query: give it an embedding.")
         wanted, unwanted = query.unbind(1) if query.ndim == 3 else (query, None)
         hidden = self.wanted(wanted)
         if unwanted is not None:

@@ -48,6 +48,8 @@ class SeparatorRun(Run):
         self.data = data
         self.validation = ValidationData(settings, data.encoder)
         text_dim = None if settings.baseline else data.encoder.dim
+        if settings.init is not None:
+            _network(settings, text_dim)  # before anything is written, see whether it fits
         super().__init__(
             settings,
             folder,

@@ -24,9 +24,9 @@ libraries.
 
 {table}
 """
-QUALITY = """Quality: trained on our mixtures (two sounds or more, folds {train}) for {minutes:g}
-minutes each; SI-SDRi on {mixtures} mixtures of folds {val} at 0 dB, the better of the two outputs
-chosen by the truth."""
+QUALITY = """Quality: trained on our mixtures (two sounds or more, folds {train}) for
+{minutes:g} minutes each; SI-SDRi on {mixtures} mixtures of folds {val} at 0 dB, the better of the
+two outputs chosen by the truth."""
 
 
 def run(

@@ -123,7 +123,7 @@ def sweep(
     threads: tuple[int, ...] = (1, 2),
     dtypes: tuple[str, ...] = FORMATS,
     configurations: tuple[str, ...] = ("compact", REFERENCE),
-    budget_seconds: float = 60.0,
+    budget_seconds: float = 20.0,
 ) -> pd.DataFrame:
     """Time separation against the clip's length, the number of threads and the number format.
 

@@ -23,7 +23,11 @@ from textsep_lab.cli.options import EXISTING, FOLDS
 @click.option("--peers", is_flag=True,
               help="Measure networks of other libraries, without a query.")  # fmt: skip
 @click.option("--minutes", type=float, help="With --peers: train each for so long and score it.")
-@click.option("--out", type=EXISTING, help="Folder for the report.  [default: reports/benchmark]")
+@click.option(
+    "--out",
+    type=EXISTING,
+    help="Folder for the report.  [default: reports/benchmark, or benchmark-part for a part]",
+)
 def benchmark(esc50, fold, systems, checkpoint, weights, limit, speed, peers, minutes, out) -> None:
     """Judge separators on a fold, between the unprocessed mixture and oracle masks.
 
@@ -37,7 +41,8 @@ def benchmark(esc50, fold, systems, checkpoint, weights, limit, speed, peers, mi
     """
     from textsep_lab.paths import reports_dir
 
-    out = Path(out or reports_dir() / "benchmark")
+    part = bool(systems or limit)  # which must not take the place of a whole report
+    out = Path(out or reports_dir() / ("benchmark-part" if part else "benchmark"))
     if speed:
         from textsep_lab.benchmark import speed_report as module
 
