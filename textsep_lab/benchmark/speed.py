@@ -25,15 +25,15 @@ REFERENCE = "reference"  # the contestant that ratios are to
 FORMATS = ("float32", "bfloat16")
 
 
-def noise(seconds: float) -> np.ndarray:
-    """Return white noise ``[1, samples]`` at 16 kHz, the same at every call.
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    """Return white noise ``[1, samples]`` at 16 kHz, the same for the same seed.
 
     Example:
         >>> noise(0.5).shape
         (1, 8000)
     """
     samples = round(seconds * SAMPLE_RATE)
-    return 0.1 * np.random.default_rng(0).standard_normal((1, samples), dtype=np.float32)
+    return 0.1 * np.random.default_rng(seed).standard_normal((1, samples), dtype=np.float32)
 
 
 def macs_per_second(network: nn.Module, seconds: float = 5.0) -> float:
@@ -65,7 +65,9 @@ def macs_per_second(network: nn.Module, seconds: float = 5.0) -> float:
 def latency(
     contestants: Mapping[str, Callable[[np.ndarray], object]], seconds: float = 5.0, runs: int = 15
 ) -> pd.DataFrame:
-    """Time systems on the same white noise, array in and array out.
+    """Time systems on white noise, array in and array out.
+
+    It is new each time: the ears remember what they heard last.
 
     They take turns, so that whatever else the machine does meets all alike; the first turn warms
     up.
@@ -87,10 +89,13 @@ def latency(
     """
     if runs < 1:
         raise ValueError(f"The number of runs is {runs}: ask for at least one.")
-    names, heard = list(contestants), noise(seconds)
+    names = list(contestants)
     turns = np.array([
-        [_milliseconds(contestants[name], heard) for name in names]
-        for _ in tqdm(range(runs + 1), "latency", unit="turn")
+        [
+            _milliseconds(contestants[name], noise(seconds, turn * len(names) + place))
+            for place, name in enumerate(names)
+        ]
+        for turn in tqdm(range(runs + 1), "latency", unit="turn")
     ])[1:]  # fmt: skip
     reference = turns[:, names.index(REFERENCE)] if REFERENCE in names else np.full(runs, np.nan)
     rows = [
@@ -181,10 +186,9 @@ def _by_length(contestant: Separator, lengths: list[float], budget: float) -> It
             note = f"left out: one run would take about {rate * seconds:.0f} s"
             yield row | _no_times() | {"note": note}
             continue
-        heard = noise(seconds)
-        warm_up = _milliseconds(separate, heard)
+        warm_up = _milliseconds(separate, noise(seconds))
         runs = min(int(1000 * budget / warm_up), MAX_RUNS)
-        times = [_milliseconds(separate, heard) for _ in range(runs)] or [warm_up]
+        times = [_milliseconds(separate, noise(seconds, k + 1)) for k in range(runs)] or [warm_up]
         note = "" if runs else "its only run, without a warm-up, took longer than the budget"
         spread = quartiles(np.array(times))
         rate = spread["median_ms"] / 1000 / seconds
