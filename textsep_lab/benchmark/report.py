@@ -82,7 +82,7 @@ def _further(separator: Separator, scenes: Scenes) -> dict[str, pd.DataFrame]:
 def costs(separator: Separator, made: Mapping[str, System], checkpoint=None) -> pd.DataFrame:
     """Return parameters, multiply-adds, latency and memory of the systems that are timed.
 
-    All of them separate the same 5 s in turns, array in and array out; ours and `reference` tell
+    All of them separate 5 s of noise in turns, array in and array out; ours and `reference` tell
     their confidence, too. `reference` has random weights where it has no others: they cost alike.
     """
     reference = made["reference"].network or build("reference", separator.encoder.dim)

@@ -132,7 +132,7 @@ def sweep(
 ) -> pd.DataFrame:
     """Time separation against the clip's length, the number of threads and the number format.
 
-    Each row is of one clip of white noise, array in and array out, after a run that warms up.
+    Each row is of clips of white noise, array in and array out, after a run that warms up.
     A configuration that is not the separator's is a network with random weights and the same
     encoder, which takes as long as a trained one.
 
