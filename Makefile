@@ -19,7 +19,7 @@ TEST := $(VENV)/.installed-test
 LAB := $(VENV)/.installed-lab
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test lint format constraints clean
+.PHONY: help demo lab test notebooks lint format constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -36,8 +36,11 @@ demo: $(CORE) ## Install what is needed into .venv (first time only), then run t
 lab: $(LAB) ## Install JupyterLab into .venv (first time only), then open the notebooks
 	$(VENV)/bin/python -m jupyter lab notebooks
 
-test: lint ## Install the test tools into .venv (first time only), then lint, unit tests and doctests
+test: lint ## Install the test tools into .venv (first time only); lint, unit tests, doctests, notebooks
 	$(VENV)/bin/python -m pytest
+
+notebooks: $(TEST) ## Run all chapters and keep their outputs
+	$(VENV)/bin/textsep notebooks save
 
 lint: $(TEST) ## Check style and formatting, changing nothing
 	$(VENV)/bin/python -m ruff check .

@@ -590,10 +590,14 @@ def test_captions_vary_and_stay_with_their_label(data):
 # The loss
 
 
+def loss_of(network, mixture, heard, captions):
+    return contrastive_loss(network, listen(network, mixture), heard, captions)
+
+
 def learnt(network, batches):
     optimizer = torch.optim.AdamW(network.train().parameters(), lr=0.01)
     for batch in batches:
-        loss = contrastive_loss(network, *batch)
+        loss = loss_of(network, *batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -604,9 +608,9 @@ def test_the_right_labels_cost_less_than_exchanged_ones(data):
     batches = [data.batch(step) for step in range(12)]
     network = learnt(tiny_listener(dropout=0.0), batches * 3)
     with torch.no_grad():
-        right = sum(contrastive_loss(network, *batch) for batch in batches)
+        right = sum(loss_of(network, *batch) for batch in batches)
         for turn in range(1, len(LABELS)):
-            wrong = sum(contrastive_loss(network, x, a.roll(turn, 2), c) for x, a, c in batches)
+            wrong = sum(loss_of(network, x, a.roll(turn, 2), c) for x, a, c in batches)
             assert right < wrong - 0.1 * len(batches)
 
 
@@ -615,8 +619,8 @@ def test_the_order_of_the_labels_does_not_matter(data):
     order = torch.randperm(len(LABELS), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         losses = [
-            contrastive_loss(NETWORK, mixture, heard, captions),
-            contrastive_loss(NETWORK, mixture, heard[..., order], captions[order]),
+            loss_of(NETWORK, mixture, heard, captions),
+            loss_of(NETWORK, mixture, heard[..., order], captions[order]),
         ]
     torch.testing.assert_close(*losses)
 
@@ -626,7 +630,7 @@ def test_the_order_of_the_labels_does_not_matter(data):
 def test_a_clip_in_which_nothing_is_heard_teaches_absence(mixture, training):
     network = tiny_listener().train(training)
     frames = listen(network, mixture).shape[1]
-    loss = contrastive_loss(network, mixture, torch.zeros(2, frames, 3), noise(3, 8))
+    loss = loss_of(network, mixture, torch.zeros(2, frames, 3), noise(3, 8))
     loss.backward()
     assert loss.isfinite()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]

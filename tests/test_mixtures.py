@@ -321,6 +321,54 @@ def test_a_manifest_renders_the_same_bits(
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1 + len(recipes)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_companions_are_of_the_class_and_as_often_as_asked(clips, share):
+    sampler = RecipeSampler(clips, 1000, companion_share=share)
+    recipes = [sampler(np.random.default_rng(i)) for i in range(200)]
+    pairs = [
+        (sampler.category[name], sampler.category[second])
+        for r in recipes
+        for name, second in zip(r.sources, r.companions, strict=False)
+        if second
+    ]
+    assert all(first == second for first, second in pairs)
+    assert len(pairs) / sum(len(r.sources) for r in recipes) == pytest.approx(share, abs=0.08)
+    assert all(len(r.companions) in (0, len(r.sources)) for r in recipes)
+    assert not any(RecipeSampler(clips, 1000)(np.random.default_rng(i)).companions for i in (1, 2))
+
+
+def test_a_companion_belongs_to_its_source(clips):
+    """Mixture and levels are as for any source; only the source with a companion changes."""
+    recipe = RecipeSampler(clips, 2000, companion_share=0.99)(np.random.default_rng(0))
+    recipe = replace(recipe, companions=(recipe.companions[0], *("" for _ in recipe.sources[1:])))
+    alone, both = (mixtures.render(r, clips) for r in (replace(recipe, companions=()), recipe))
+    assert not np.array_equal(alone.target, both.target)
+    assert np.array_equal(both.mixture, both.target + both.interference)
+    other = alone.interference * (both.interference @ alone.interference)
+    np.testing.assert_allclose(
+        both.interference, other / (alone.interference @ alone.interference), atol=1e-5
+    )
+    if len(recipe.snr_db) == 1:
+        ratio = 10 * np.log10(np.sum(both.target**2) / np.sum(both.interference**2))
+        assert ratio == pytest.approx(recipe.snr_db[0], abs=1e-3)
+    second = mixtures.render(
+        recipe, clips, lambda x, rng: x * rng.choice([-1.0, 1.0]).astype(np.float32)
+    )
+    assert same(
+        second,
+        mixtures.render(
+            recipe, clips, lambda x, rng: x * rng.choice([-1.0, 1.0]).astype(np.float32)
+        ),
+    )
+
+
+def test_companions_survive_a_manifest(tmp_path, clips):
+    sampler = RecipeSampler(clips, 1000, companion_share=0.5)
+    recipes = [sampler(np.random.default_rng(i)) for i in range(20)]
+    path = manifests.write_manifest(recipes, tmp_path / "m.csv")
+    assert manifests.read_manifest(path) == recipes
+
+
 def test_evaluation_with_numpy_levels_makes_a_readable_manifest(tmp_path, table):
     recipes = [
         r for snr in np.array([-5.0, 0, 5]) for r in mixtures.evaluation_recipes(table, snr_db=snr)

@@ -55,7 +55,9 @@ class ListenerRun(Run):
         return self.data.batch(step)
 
     def loss(self, mixture: Tensor, activity: Tensor, captions: Tensor) -> Tensor:
-        return contrastive_loss(self.network, mixture, activity, captions)
+        with self.fabric.autocast():
+            features = listen(self.network, mixture)
+        return contrastive_loss(self.network, features.float(), activity, captions)
 
     def score(self, network: torch.nn.Module) -> dict[str, float]:
         return self.validation.score(network, self.fabric.device)
@@ -68,7 +70,7 @@ class ListenerRun(Run):
 
 
 def contrastive_loss(
-    network: JointNetwork, mixture: Tensor, activity: Tensor, captions: Tensor
+    network: JointNetwork, features: Tensor, activity: Tensor, captions: Tensor
 ) -> Tensor:
     """Return the loss of a batch: which captions fit the clip, and which are heard when.
 
@@ -77,11 +79,10 @@ def contrastive_loss(
     caption, is a yes or no (the sigmoid loss). A clip in which nothing is heard has no choice.
 
     Args:
-        mixture: ``[batch, samples]``.
+        features: of the clips, from `listen`, ``[batch, frames, c]``.
         activity: 1 where a label is heard, ``[batch, frames, labels]``.
         captions: text embeddings ``[labels, text_dim]``.
     """
-    features = listen(network, mixture)
     words = network.embed_text(captions)
     clip, frames = network.embed(pool(features)) @ words.T, network.embed(features) @ words.T
     there = activity.amax(1)

@@ -87,7 +87,12 @@ class ListeningData:
         self.settings, table = settings, training_table(settings)
         self.clips = read_all(Clips(table, config.sample_rate))
         samples = round(settings.seconds * config.sample_rate)
-        self.sampler = RecipeSampler(self.clips, samples, interferers=settings.sources[1:])
+        self.sampler = RecipeSampler(
+            self.clips,
+            samples,
+            interferers=settings.sources[1:],
+            companion_share=settings.companion_share,
+        )
         self.samples_per_frame = config.stride * config.hop_length
         self.frames = -(-samples // self.samples_per_frame)
         self.labels = sorted(table["category"].unique())
@@ -104,7 +109,7 @@ class ListeningData:
     def _example(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         recipe = self.sampler(rng)
         if rng.random() < self.settings.sources[0]:
-            first = {k: getattr(recipe, k)[:1] for k in ("sources", "offsets")}
+            first = {k: getattr(recipe, k)[:1] for k in ("sources", "offsets", "companions")}
             recipe = replace(recipe, snr_db=(), **first)
         sources = render_sources(recipe, self.clips, lambda x, r: keep_span(augment(x, r), r))
         return sum(sources), self._truth(recipe, sources)

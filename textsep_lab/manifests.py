@@ -20,11 +20,18 @@ _NUMBERS = {"samples": int, "gain_db": float, "seed": int}
 
 
 def write_manifest(recipes: list[Recipe], path: str | Path) -> Path:
-    """Write recipes as CSV, one mixture a row; `read_manifest` gives back equal ones."""
+    """Write recipes as CSV, one mixture a row; `read_manifest` gives back equal ones.
+
+    A column of companions is there only if a source has one.
+    """
     table = pd.DataFrame([vars(recipe) for recipe in recipes], columns=list(Recipe.__annotations__))
     for name, of in _TUPLES.items():
         # Plain numbers first: NumPy's would be written with their type around them.
         table[name] = [";".join(str(of(value)) for value in values) for values in table[name]]
+    if any(recipe.companions for recipe in recipes):
+        table["companions"] = [";".join(names) for names in table["companions"]]
+    else:
+        table = table.drop(columns="companions")
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
     return Path(path)
@@ -50,7 +57,12 @@ def read_manifest(path: str | Path) -> list[Recipe]:
 
 def _recipe(row: dict[str, str]) -> Recipe:
     values = {k: tuple(map(of, filter(None, row[k].split(";")))) for k, of in _TUPLES.items()}
-    recipe = Recipe(**{**row, **values, **{k: of(row[k]) for k, of in _NUMBERS.items()}})
+    values |= {k: of(row[k]) for k, of in _NUMBERS.items()}
+    companions = row.get("companions", "")
+    values["companions"] = tuple(companions.split(";")) if companions else ()
+    recipe = Recipe(**{**row, **values})
+    if len(recipe.companions) not in (0, len(recipe.sources)):
+        raise ValueError(f"'{row['sources']}' needs a companion each, an empty one for none")
     if not len(recipe.sources) == len(recipe.offsets) == len(recipe.snr_db) + 1:
         raise ValueError(f"'{row['sources']}' needs an offset each and a level after the first")
     return recipe

@@ -29,6 +29,8 @@ class Recipe:
         samples: length of the mixture.
         gain_db: gain of everything, in dB.
         seed: seed of the augmentation, when one is used.
+        companions: for each source a second clip of its class, that sounds with it as one source;
+            an empty name for none, empty when no source has one.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Recipe:
     samples: int
     gain_db: float = 0.0
     seed: int = 0
+    companions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,13 +116,19 @@ def render_sources(
     """Return each source of a recipe as it is in the mixture, the target first; see `render`."""
     rng = np.random.default_rng(recipe.seed)
     gain = np.float32(10 ** (recipe.gain_db / 20))
-    sources = []
-    for name, offset in zip(recipe.sources, recipe.offsets, strict=True):
+
+    def voice(name: str, offset: int) -> np.ndarray:
         waveform = wrapped(clips[name], offset, recipe.samples)
-        if augment is not None:
-            waveform = wrapped(augment(waveform, rng), 0, recipe.samples)
-        sources.append(gain * waveform)
-    target, *interferers = sources
+        if augment is None:
+            return waveform
+        return wrapped(augment(waveform, rng), 0, recipe.samples)
+
+    sources = [voice(*source) for source in zip(recipe.sources, recipe.offsets, strict=True)]
+    for i, name in enumerate(recipe.companions):
+        if name:
+            second = voice(name, int(rng.integers(recipe.samples)))
+            sources[i] = sources[i] + scale_to_snr(second, sources[i], rng.uniform(-5.0, 5.0))
+    target, *interferers = (gain * source for source in sources)
     scaled = (scale_to_snr(x, target, db) for x, db in zip(interferers, recipe.snr_db, strict=True))
     return [target, *scaled]
 
@@ -172,6 +181,7 @@ class RecipeSampler:
         samples: length of the mixtures.
         snr_db: range of the target's level over each interferer.
         interferers: probability of 1, 2, … interferers.
+        companion_share: how often a source is two clips of its class at once.
 
     Raises:
         ValueError: fewer classes than sources, or no clips that may meet.
@@ -183,6 +193,7 @@ class RecipeSampler:
         samples: int,
         snr_db: tuple[float, float] = (-5.0, 5.0),
         interferers: tuple[float, ...] = (0.8, 0.15, 0.05),
+        companion_share: float = 0.0,
     ) -> None:
         self.clips, self.samples, self.snr_db = clips, samples, snr_db
         self.interferers = np.asarray(interferers) / np.sum(interferers)
@@ -193,6 +204,8 @@ class RecipeSampler:
         self.category = dict(zip(table["filename"], table["category"], strict=True))
         weight = table["weight"] if "weight" in table else pd.Series(1.0, table.index)
         self._cumulative = np.cumsum(weight / weight.sum())
+        self.companion_share = companion_share
+        self._class = table.groupby("category")["filename"].apply(list).to_dict()
 
     def _draw_row(self, rng: np.random.Generator) -> tuple[str, str, int]:
         return self._rows[min(np.searchsorted(self._cumulative, rng.random()), len(self) - 1)]
@@ -217,7 +230,18 @@ class RecipeSampler:
             offsets=tuple(active_offset(self.clips[r[0]], self.samples, rng) for r in rows),
             samples=self.samples,
             seed=int(rng.integers(2**31)),
+            companions=self._companions(rows, rng),
         )
+
+    def _companions(self, rows: list, rng: np.random.Generator) -> tuple[str, ...]:
+        """Return a further clip of each source's class, or none; see `Recipe`."""
+        if not self.companion_share:
+            return ()
+        names = tuple(
+            str(rng.choice(self._class[row[1]])) if rng.random() < self.companion_share else ""
+            for row in rows
+        )
+        return names if any(names) else ()
 
 
 def evaluation_recipes(

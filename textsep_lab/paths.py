@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import metadata
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -48,6 +49,29 @@ def demo_data_dir() -> Path:
 def reports_dir() -> Path:
     """Return the folder for results: ``reports/`` of the clone, else ``reports`` here."""
     return _REPOSITORY / "reports" if _in_repository() else Path.cwd() / "reports"
+
+
+def runs_dir() -> Path:
+    """Return the folder for what can be made again: ``runs/`` of the clone, else ``runs`` here."""
+    return _REPOSITORY / "runs" if _in_repository() else Path.cwd() / "runs"
+
+
+def notebooks_dir() -> Path:
+    """Return the folder with the chapters: ``notebooks/`` of the clone, else ``notebooks`` here."""
+    return (_REPOSITORY if _in_repository() else Path.cwd()) / "notebooks"
+
+
+def repository_url() -> str:
+    """Return the address of the project's repository, as the package's metadata give it.
+
+    It stands in ``pyproject.toml``; after a change there, install the package again.
+
+    Example:
+        >>> repository_url().startswith("https://")
+        True
+    """
+    entries = metadata("textsep-lab").get_all("Project-URL") or []
+    return next(x.partition(", ")[2] for x in entries if x.startswith("Repository, "))
 
 
 @contextmanager

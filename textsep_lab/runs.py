@@ -51,7 +51,7 @@ class Run(ABC):
     def __init__(self, settings: RunSettings, folder: Path, make_network, clips_per_epoch: int):
         _claim_folder(folder, settings)
         self.settings, self.folder, self.clips_per_epoch = settings, folder, clips_per_epoch
-        self.fabric = Fabric(accelerator="auto", devices=1)
+        self.fabric = Fabric(accelerator="auto", devices=1, precision=settings.precision)
         torch.manual_seed(settings.seed)
         self.network: nn.Module = make_network()
         optimizer = torch.optim.AdamW(_groups(self.network, settings.weight_decay), settings.lr)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textsep_lab.film_unet import CONFIGS, build
 
 LOSSES = ("snr", "l1", "best")
+PRECISIONS = ("32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class RunSettings:
         esc50_path: data set in ESC-50's layout; None looks where `esc50.find` does.
         extra_paths: more data sets in that layout (all their folds train).
         extra_share: how often a source is drawn from those.
+        companion_share: how often a source is two recordings of its class at once.
         train_folds, val_folds: folds of `esc50_path`.
         encoder: name of the text encoder.
         batch_size: examples a step.
@@ -27,11 +29,13 @@ class RunSettings:
         seconds: length of the training examples.
         val_every: steps between validations.
         seed: of everything random.
+        precision: ``32-true``, or ``bf16-mixed``, faster where the processor knows bfloat16.
     """
 
     esc50_path: str | None = None
     extra_paths: tuple[str, ...] = ()
     extra_share: float = 0.2
+    companion_share: float = 0.0
     train_folds: tuple[int, ...] = (1, 2, 3)
     val_folds: tuple[int, ...] = (4,)
     encoder: str = "minilm-l6-int8"
@@ -44,6 +48,7 @@ class RunSettings:
     seconds: float = 4.096
     val_every: int = 500
     seed: int = 0
+    precision: str = "32-true"
 
     def check(self) -> None:
         """Raise ValueError with one sentence if the settings make no sense."""
@@ -55,6 +60,11 @@ class RunSettings:
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: it must be greater than 0.")
         self._check_share("extra_share")
+        self._check_share("companion_share")
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"There is no precision '{self.precision}': use {' or '.join(PRECISIONS)}."
+            )
         if set(self.train_folds) & set(self.val_folds):
             raise ValueError("Training and validation folds overlap: no figure would be true.")
 

@@ -44,7 +44,11 @@ class TrainingData:
         self.encoder: TextEncoder = load_encoder(settings.encoder)
         table = training_table(settings)
         self.clips = read_all(Clips(table, SAMPLE_RATE))
-        self.sampler = RecipeSampler(self.clips, round(settings.seconds * SAMPLE_RATE))
+        self.sampler = RecipeSampler(
+            self.clips,
+            round(settings.seconds * SAMPLE_RATE),
+            companion_share=settings.companion_share,
+        )
         self.labels = sorted(table["category"].unique())
         self._queries = {x: self.encoder.embed_text(wordings.for_label(x)) for x in self.labels}
 

@@ -14,6 +14,7 @@ import click
 from textsep_lab.cli.benchmark import benchmark
 from textsep_lab.cli.data import data
 from textsep_lab.cli.hearing import describe, detect, encoders, hearing, train_listener
+from textsep_lab.cli.notebooks import notebooks
 from textsep_lab.cli.options import EXISTING, budget, draw_learning_curve, run_settings
 
 
@@ -172,5 +173,5 @@ def demo(out) -> None:
     click.echo(quickstart.run(out or reports_dir() / "demo"))
 
 
-for command in (benchmark, data, detect, describe, encoders, hearing, train_listener):
+for command in (benchmark, data, detect, describe, encoders, hearing, notebooks, train_listener):
     main.add_command(command)

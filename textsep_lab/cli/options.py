@@ -25,6 +25,12 @@ def budget(command):
             "--extra-share", default=0.2, show_default=True, help="How often those are drawn."
         ),
         click.option(
+            "--companion-share",
+            default=0.0,
+            show_default=True,
+            help="How often a source is two recordings of its class at once.",
+        ),
+        click.option(
             "--output-dir",
             type=EXISTING,
             required=True,
@@ -46,6 +52,13 @@ def budget(command):
             "--val-every", default=500, show_default=True, help="Steps between validations."
         ),
         click.option("--seed", default=0, show_default=True),
+        click.option(
+            "--precision",
+            type=click.Choice(["32-true", "bf16-mixed"]),
+            default="32-true",
+            show_default=True,
+            help="bf16-mixed is faster where the processor knows bfloat16.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
