@@ -24,7 +24,7 @@ COLUMNS = {
         "mixture", "label", "si_sdri_db", "outside_error", "click_ratio", "click_ratio_no_fade"
     ],
 }  # fmt: skip
-ROWS_PER_SCENE = {"by_snr": 5, "by_sources": 3, "by_query": 3, "absent": 2, "timed": 1}
+ROWS_PER_SCENE = {"by_snr": 5, "by_sources": 3, "by_query": 4, "absent": 2, "timed": 1}
 
 
 class Stand:
@@ -108,6 +108,7 @@ def test_queries_are_what_was_asked_and_held_out_ones_are_held_out(scenes):
             "label": {text},
             "label in a phrase": {phrase.format(text) for phrase in conditions.PHRASES},
             "held-out wording": set(wordings.for_label(row.label, "heldout")),
+            "stranger wording": set(wordings.for_label(row.label, "stranger")),
         }
         assert row.query in allowed[row.query_kind]
         assert (row.query in wordings.for_label(row.label)) <= (row.query_kind == "label")

@@ -177,7 +177,8 @@ def test_wordings_are_complete_and_unique():
     assert list(table.columns) == ["label", "wording", "split"]
     assert table["label"].nunique() == 58
     counts = table.groupby(["label", "split"]).size().unstack()
-    assert counts["train"].between(50, 80).all()
+    assert counts["train"].between(80, 120).all()
+    assert counts["stranger"].dropna().between(10, 16).all() and counts["stranger"].count() == 50
     assert (counts["heldout"] == 5).all()
     assert table["wording"].str.lower().is_unique
     assert (table["wording"].map(clean_query) == table["wording"]).all()
@@ -196,7 +197,7 @@ def test_for_label():
     assert len(wordings.for_label("sea_waves")) > 50
     assert len(wordings.for_label("sea_waves", "heldout")) == 5
     assert wordings.for_label("steam_hammer", "heldout") == ["steam hammer"]
-    with pytest.raises(ValueError, match="train or heldout"):
+    with pytest.raises(ValueError, match="train or heldout or stranger"):
         wordings.for_label("dog", "test")
 
 
@@ -245,5 +246,5 @@ def test_bad_split_protocol_and_interval_are_refused(encoder):
 def test_main_prints_the_table(capsys):
     wordings.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
-    assert lines[-1].startswith("heldout  prototype")
+    assert len(lines) == 8
+    assert lines[-1].startswith("stranger prototype")

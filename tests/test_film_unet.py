@@ -19,7 +19,9 @@ SMALL_REFERENCE = {
     "n_fft": 64,
     "hop_length": 16,
 }
-ARCHITECTURES = [{}, SMALL_REFERENCE]
+GUIDED = {"name": "guided"}
+ARCHITECTURES = [{}, SMALL_REFERENCE, GUIDED]
+NAMES = ["compact", "reference", "guided"]
 
 
 def random(*shape, seed=0):
@@ -31,7 +33,7 @@ def sound(*shape, seed=0):
     return random(*shape, seed=seed).abs()
 
 
-@pytest.fixture(scope="module", params=ARCHITECTURES, ids=["compact", "reference"])
+@pytest.fixture(scope="module", params=ARCHITECTURES, ids=NAMES)
 def net(request, make_network):
     return make_network(**request.param)
 
@@ -79,7 +81,8 @@ def test_in_training_every_parameter_learns(net, make_network):
     network = make_network(**{k: v for k, v in vars(net.config).items() if k != "text_dim"})
     x = sound(2, network.config.n_freq, 32)
     network.train()(x, random(2, 2, 8)).square().mean().backward()
-    dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    learning = [(n, p) for n, p in network.named_parameters() if p.requires_grad]
+    dead = [n for n, p in learning if p.grad is None or not p.grad.any()]
     assert dead == []
 
 
@@ -111,10 +114,10 @@ def test_a_new_network_has_yet_to_learn_what_unwanted_means(make_network):
 
 
 @torch.inference_mode()
-def test_only_the_compact_network_takes_what_is_unwanted(net):
+def test_the_reference_cannot_be_told_what_is_unwanted(net):
     x, wanted, other = sound(1, net.config.n_freq, 30), random(1, 8), random(1, 8, seed=1)
     alone, told = net(x, wanted), net(x, torch.stack([wanted, other], 1))
-    assert (net.config.name == "compact") == net.TAKES_UNWANTED
+    assert (net.config.name != "reference") == net.TAKES_UNWANTED
     if not net.TAKES_UNWANTED:
         assert torch.equal(told, alone)
         return
@@ -148,7 +151,7 @@ def test_film_without_a_query_has_no_weights_and_does_nothing():
     assert film(x, None) is x
 
 
-@pytest.mark.parametrize("changes", ARCHITECTURES, ids=["compact", "reference"])
+@pytest.mark.parametrize("changes", ARCHITECTURES, ids=NAMES)
 @torch.inference_mode()
 def test_an_untrained_network_does_not_listen_to_the_query_yet(changes):
     network = build(UNetConfig(**{"channels": (4, 8), "n_bands": 16, "text_dim": 8, **changes}))
@@ -160,7 +163,7 @@ def test_an_untrained_network_does_not_listen_to_the_query_yet(changes):
 # The text-agnostic twin
 
 
-@pytest.mark.parametrize("changes", ARCHITECTURES, ids=["compact", "reference"])
+@pytest.mark.parametrize("changes", [{}, SMALL_REFERENCE], ids=["compact", "reference"])
 @torch.inference_mode()
 def test_the_twin_ignores_the_query(make_network, changes):
     twin, network = make_network(**changes, text_dim=None), make_network(**changes)
@@ -183,6 +186,47 @@ def test_named_configurations_build_with_any_query_size(name):
         assert sizes == sorted(set(sizes))
         as_configured = build(name)
     assert as_configured.config == CONFIGS[name]
+
+
+# The network that the twin guides
+
+
+def test_the_twin_inside_stays_as_it_is(make_network):
+    network = make_network(**GUIDED).train()
+    before = {k: v.clone() for k, v in network.twin.state_dict().items()}
+    assert not network.twin.training
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    network(sound(2, 16, 32), random(2, 8)).square().mean().backward()
+    optimizer.step()
+    assert all(torch.equal(before[k], v) for k, v in network.twin.state_dict().items())
+
+
+@torch.inference_mode()
+def test_a_guided_network_starts_as_the_one_it_starts_from(make_network):
+    channels = (6, 8)
+    guided, plain = make_network(**GUIDED, channels=channels), make_network(1, channels=channels)
+    x, query = sound(2, 16, 40), random(2, 8)
+    assert not torch.allclose(guided(x, query), plain(x, query), atol=1e-2)
+    guided.start_from(plain)
+    assert torch.allclose(guided(x, query), plain(x, query), atol=1e-6)
+
+
+@torch.inference_mode()
+def test_what_the_twin_says_matters(make_network):
+    guided, x, query = make_network(**GUIDED), sound(2, 16, 40), random(2, 8)
+    mask = guided(x, query)
+    guided.twin = make_network(text_dim=None, seed=5)
+    assert (guided(x, query) - mask).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_one_recording_with_many_queries_is_divided_once(make_network):
+    guided, x, query = make_network(**GUIDED), sound(1, 16, 40), random(3, 8)
+    apart = guided(x.repeat(3, 1, 1), query)
+    asked = []
+    guided.twin.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
+    assert torch.allclose(guided(x.expand(3, -1, -1), query), apart, atol=1e-6)
+    assert asked == [1]
 
 
 # Configurations

@@ -17,6 +17,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
+from textsep_lab import audio
 from textsep_lab.paths import make_folder, runs_dir
 from textsep_lab.sounds import write_dataset
 
@@ -26,6 +27,7 @@ BANK_LABELS = (
     "keyboard_typing", "rain", "sea_waves", "siren",
 )  # fmt: skip
 BANK_CLIPS = 15
+MP3_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}
 
 
 def begin(chapter: str, output_dir: str = "", seed: int = 0, threads: int = 0) -> Path:
@@ -60,7 +62,7 @@ def data_root(data_root: str = "") -> Path:
     return folder if folder.is_dir() else write_dataset(folder, BANK_CLIPS, labels=BANK_LABELS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Players:
     """Audio players in a row; a notebook shows them by itself."""
 
@@ -73,7 +75,8 @@ class Players:
 def play(sample_rate: int = 16000, **waveforms: np.ndarray) -> Players:
     """Return a player for each waveform, as MP3, with the name it is given.
 
-    All share one gain, so that what is louder sounds louder.
+    All share one gain, so that what is louder sounds louder. Rates that MP3 does not know are
+    brought to 44.1 kHz, and more than two channels to one.
 
     Args:
         waveforms: ``[samples]`` or ``[channels, samples]``; keep them to a few seconds.
@@ -90,8 +93,12 @@ def play(sample_rate: int = 16000, **waveforms: np.ndarray) -> Players:
 
 
 def _player(name: str, waveform: np.ndarray, sample_rate: int) -> str:
-    packed = io.BytesIO()
-    sf.write(packed, waveform.T, sample_rate, format="MP3")
+    packed, channels = io.BytesIO(), np.atleast_2d(waveform).astype(np.float32)
+    if len(channels) > 2:
+        channels = channels.mean(0, keepdims=True)
+    if sample_rate not in MP3_RATES:
+        channels, sample_rate = audio.resample(channels, sample_rate, 44100), 44100
+    sf.write(packed, channels.T, sample_rate, format="MP3")
     source = "data:audio/mpeg;base64," + base64.b64encode(packed.getvalue()).decode()
     title = html.escape(name.replace("_", " "))
     return (
@@ -100,8 +107,8 @@ def _player(name: str, waveform: np.ndarray, sample_rate: int) -> str:
     )
 
 
-def check(answer: Callable[[], object], hint: str) -> bool:
-    """Say whether an exercise is solved, and return it.
+def check(answer: Callable[[], object], hint: str) -> None:
+    """Say whether an exercise is solved.
 
     Args:
         answer: returns something true when it is; what it raises is told, not thrown, so that a
@@ -111,7 +118,6 @@ def check(answer: Callable[[], object], hint: str) -> bool:
     Example:
         >>> check(lambda: 10 ** (20 / 20) == 10, "20 dB are a factor of ten in amplitude.")
         ✓ Right.
-        True
     """
     try:
         right = bool(answer())
@@ -119,4 +125,3 @@ def check(answer: Callable[[], object], hint: str) -> bool:
         hint = f"{hint} ({type(error).__name__}: {error})"
         right = False
     print("✓ Right." if right else f"✗ Not yet. {hint}")
-    return right

@@ -27,6 +27,7 @@ CONFIGS = {
         text_dim=1024,
         dropout=0.0,
     ),
+    "guided": UNetConfig(name="guided"),
 }
 
 
@@ -52,18 +53,18 @@ def build(config: UNetConfig | str, text_dim: int | None = -1) -> nn.Module:
         config = CONFIGS[config]
     if text_dim != -1:
         config = replace(config, text_dim=text_dim)
-    network = {"compact": CompactUNet, "reference": ReferenceUNet}[config.name]
-    return network(config)
+    networks = {"compact": CompactUNet, "reference": ReferenceUNet, "guided": GuidedUNet}
+    return networks[config.name](config)
 
 
 def parameter_count(network: nn.Module) -> int:
-    """Return the number of trainable parameters.
+    """Return the number of parameters.
 
     Example:
         >>> parameter_count(nn.Linear(3, 2))
         8
     """
-    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+    return sum(p.numel() for p in network.parameters())
 
 
 class FiLMBlock(nn.Module):
@@ -107,6 +108,7 @@ class CompactUNet(nn.Module):
     """
 
     TAKES_UNWANTED = True
+    PICTURES = 1  # what `_look` returns
     QUERY_DIM = 256
     BOTTLENECK = 256
     DILATIONS = (1, 2, 4)
@@ -121,7 +123,7 @@ class CompactUNet(nn.Module):
             nn.init.zeros_(self.unwanted.weight)
             self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.BatchNorm1d(config.n_freq)
-        pairs = list(zip((4, *channels), channels, strict=False))
+        pairs = list(zip((4 * self.PICTURES, *channels), channels, strict=False))
         self.encoders = nn.ModuleList(FiLMBlock(a, b, d) for a, b in pairs)
         self.pitch = nn.Parameter(torch.zeros(channels[0], config.n_freq // 2, 1))
         self.rows = config.n_freq // self.stride
@@ -153,9 +155,8 @@ class CompactUNet(nn.Module):
     def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
         frames = magnitude.shape[-1]
         q = None if self.config.text_dim is None else self._encode(query)
-        x = self.norm(torch.log(magnitude + 1e-3))
-        x = nn.functional.pad(x, (0, -frames % self.stride))
-        x = nn.functional.pixel_unshuffle(x.unsqueeze(1), 2)
+        x = nn.functional.pad(self._look(magnitude), (0, -frames % self.stride))
+        x = nn.functional.pixel_unshuffle(x, 2)
         skips = []
         for level, encoder in enumerate(self.encoders):
             x = encoder(x, q)
@@ -169,6 +170,10 @@ class CompactUNet(nn.Module):
             x = decoder(torch.cat([x, skip], 1), q)
         x = nn.functional.pixel_shuffle(self.head(x), 2).squeeze(1)
         return torch.sigmoid(x[..., :frames])
+
+    def _look(self, magnitude: Tensor) -> Tensor:
+        """Return the pictures that the convolutions see, ``[batch, PICTURES, n_bands, time]``."""
+        return self.norm(torch.log(magnitude + 1e-3)).unsqueeze(1)
 
     def _encode(self, query: Tensor | None) -> Tensor:
         if query is None:
@@ -184,3 +189,49 @@ class CompactUNet(nn.Module):
         for block in self.context:
             y = block(y, q)
         return self.expand(y).unflatten(1, (-1, self.rows))
+
+
+class GuidedUNet(CompactUNet):
+    """A compact UNet that is shown how its text-agnostic twin divides the mixture in two.
+
+    The twin learns to separate without having to recognise anything, and goes on learning longer.
+    It stays as it is: this network only learns which of the two parts is wanted, and to mend them.
+
+    Shape:
+        as `CompactUNet`.
+    """
+
+    PICTURES = 2
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__(config)
+        self.twin = CompactUNet(replace(config, name="compact", text_dim=None))
+        self.twin.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> GuidedUNet:
+        super().train(mode)
+        self.twin.eval()
+        return self
+
+    @property
+    def context_frames(self) -> int:
+        return super().context_frames + self.twin.context_frames
+
+    def start_from(self, network: CompactUNet) -> None:
+        """Take over the weights of a network that was not shown the twin's mask."""
+        own = self.state_dict()
+        for name, known in network.state_dict().items():
+            if own[name].shape == known.shape:
+                own[name].copy_(known)
+            else:  # the first convolutions, which have one picture more to look at
+                own[name].zero_()[:, : known.shape[1]] = known
+
+    def _look(self, magnitude: Tensor) -> Tensor:
+        # One recording with many queries comes expanded, and need not be divided many times.
+        mixtures = magnitude if magnitude.stride(0) else magnitude[:1]
+        with torch.no_grad():
+            side = 2 * self.twin(mixtures) - 1
+        if self.training:  # which part the twin calls its estimate means nothing
+            side = side * (2 * torch.randint(2, (len(side), 1, 1), device=side.device) - 1)
+        side = side.expand_as(magnitude).to(magnitude.dtype)
+        return torch.cat([super()._look(magnitude), side.unsqueeze(1)], 1)

@@ -87,7 +87,10 @@ def in_chunks(
     frames, context = heard.shape[-1], network.context_frames
     context += -context % network.stride  # chunks start where the network's pooling would
     masks = []
-    for start in tqdm(range(0, frames, chunk), "separating", unit="chunk", delay=2, leave=False):
+    starts = range(0, frames, chunk)
+    if len(starts) > 1:
+        starts = tqdm(starts, "separating", unit="chunk", delay=2, leave=False)
+    for start in starts:
         first = max(0, start - context)
         part = network(heard[..., first : start + chunk + context], query)
         masks.append(part[..., start - first : start - first + chunk])

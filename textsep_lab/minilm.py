@@ -30,7 +30,7 @@ class MiniLMEncoder:
 
     Mean pooling (Reimers & Gurevych 2019) and scaling to unit length are part of the ONNX graph.
     Weights are widened to float32 on loading (90 MB of memory); texts run one at a time, so an
-    embedding never depends on its neighbours, and the latest 4096 are kept.
+    embedding never depends on its neighbours, and the latest 8192 are kept.
 
     Args:
         folder: holds encoder.json, model.onnx and tokenizer.json; None for the shipped one.

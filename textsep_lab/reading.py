@@ -103,8 +103,9 @@ def load_reader(path: Path) -> Reader | None:
 def accuracy(encoder: TextEncoder, folds: int = 4) -> pd.DataFrame:
     """Return how often a reader takes a wording for the right one of all known labels.
 
-    Rows: the held-out wordings, and the training wordings each read by a reader that was fitted
-    without its fold. Columns wordings, n, top1 and its 95 % Wilson interval low, high (fractions).
+    Rows: the held-out and the stranger wordings, and the training wordings each read by a reader
+    that was fitted without its fold. Columns wordings, n, top1 and its 95 % Wilson interval low,
+    high (fractions).
     """
     import pandas as pd
     from sklearn.linear_model import LogisticRegression
@@ -112,18 +113,19 @@ def accuracy(encoder: TextEncoder, folds: int = 4) -> pd.DataFrame:
 
     table = wordings.load()
     labels = sorted(table["label"].unique())
-    reader, held = Reader.fit(encoder, labels), table[table["split"] == "heldout"]
-    read = [labels[reader(x).argmax()] for x in encoder.embed_text(held["wording"].tolist())]
+    reader, counts = Reader.fit(encoder, labels), []
+    for split, title in (("heldout", "held out"), ("stranger", "stranger")):
+        part = table[table["split"] == split]
+        read = [labels[reader(x).argmax()] for x in encoder.embed_text(part["wording"].tolist())]
+        counts.append((title, len(part), int(np.sum(np.array(read) == part["label"]))))
     train = table[table["split"] == "train"]
     rates = cross_val_score(
         LogisticRegression(C=PENALTY, max_iter=1000),
         encoder.embed_text(train["wording"].tolist()), train["label"], cv=folds,
     )  # fmt: skip
     rows = []
-    for name, n, hits in (
-        ("held out", len(held), sum(a == b for a, b in zip(read, held["label"], strict=True))),
-        ("training, cross-validated", len(train), round(rates.mean() * len(train))),
-    ):
+    counts.append(("training, cross-validated", len(train), round(rates.mean() * len(train))))
+    for name, n, hits in counts:
         low, high = wordings.wilson_interval(hits, n)
         rows.append({"wordings": name, "n": n, "top1": hits / n, "low": low, "high": high})
     return pd.DataFrame(rows)

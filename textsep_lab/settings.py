@@ -79,14 +79,16 @@ class Settings(RunSettings):
     """Everything that decides a separator's run, besides what every run needs.
 
     Args:
-        configuration: ``compact`` or ``reference``.
+        configuration: ``compact``, ``reference`` or ``guided``.
         baseline: True trains the text-agnostic twin.
         loss: ``snr`` (negative SNR through the inverse STFT), ``l1`` (on the ratio mask), or
             ``best`` (SNR of estimate and residual, whichever is the target: for the twin).
         absent_share: how often the query names nothing in the mixture.
         unwanted_share: how often the network is told what is not wanted. What it is told is as
             sure as it is right: an embedding of length p names an interferer p of the time.
-        init: checkpoint to start from instead of random weights.
+        init: checkpoint to start from instead of random weights; a guided network may start from
+            a compact one.
+        twin: checkpoint of the text-agnostic twin, which a guided network needs.
         val_mixtures: how many mixtures a validation takes.
     """
 
@@ -96,6 +98,7 @@ class Settings(RunSettings):
     absent_share: float = 0.1
     unwanted_share: float = 0.6
     init: str | None = None
+    twin: str | None = None
     val_mixtures: int = 100
 
     def check(self) -> None:
@@ -104,6 +107,8 @@ class Settings(RunSettings):
         self._check_share("unwanted_share")
         if self.configuration not in CONFIGS:
             build(self.configuration)  # says which there are
+        if (self.configuration == "guided") != (self.twin is not None):
+            raise ValueError("A guided network needs the checkpoint of a twin; no other takes one.")
         if self.loss not in LOSSES:
             raise ValueError(f"There is no loss '{self.loss}': use {' or '.join(LOSSES)}.")
 

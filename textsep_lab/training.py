@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class SeparatorRun(Run):
         self.data = data
         self.validation = ValidationData(settings, data.encoder)
         text_dim = None if settings.baseline else data.encoder.dim
-        if settings.init is not None:
+        if settings.init is not None or settings.twin is not None:
             _network(settings, text_dim)  # before anything is written, see whether it fits
         super().__init__(
             settings,
@@ -93,12 +94,23 @@ class SeparatorRun(Run):
 
 def _network(settings: Settings, text_dim: int | None) -> torch.nn.Module:
     network = film_unet.build(settings.configuration, text_dim)
+    if settings.twin is not None:
+        _take_over(network.twin, settings.twin)
     if settings.init is not None:
-        known, _ = checkpoints.load(settings.init)
-        if known.config != network.config:
-            raise ValueError(f"'{settings.init}' holds another network than the run is to train.")
-        network.load_state_dict(known.state_dict())
+        _take_over(network, settings.init)
     return network
+
+
+def _take_over(network: torch.nn.Module, path: str) -> None:
+    """Give a network the weights of a checkpoint that fits it."""
+    known, _ = checkpoints.load(path)
+    plain = replace(known.config, name=network.config.name)
+    if known.config != network.config and plain == network.config:
+        network.start_from(known)
+    elif known.config == network.config:
+        network.load_state_dict(known.state_dict())
+    else:
+        raise ValueError(f"'{path}' holds another network than the run is to train.")
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ from textsep_lab.timegate import DEFAULT_FADE, Window
 
 SNRS_DB = (-10, -5, 0, 5, 10)
 SOURCES = (2, 3, 4)
-QUERY_KINDS = ("label", "label in a phrase", "held-out wording")
+QUERY_KINDS = ("label", "label in a phrase", "held-out wording", "stranger wording")
 PHRASES = (
     "a recording of {}", "{} noise in the background", "please isolate the {}", "I hear {} nearby"
 )  # fmt: skip
@@ -95,6 +95,7 @@ def query_for(kind: str, label: str, number: int) -> str:
         "label": [text],
         "label in a phrase": [phrase.format(text) for phrase in PHRASES],
         "held-out wording": wordings.for_label(label, "heldout"),
+        "stranger wording": wordings.for_label(label, "stranger"),
     }
     return str(np.random.default_rng(number).choice(choices[kind]))
 

@@ -16,6 +16,7 @@ from textsep_lab.benchmark.scenes import Scene
 from textsep_lab.mixtures import Mixture
 
 Estimate = Callable[[Scene], np.ndarray]
+WORSE_DB = -0.005  # an SI-SDRi below this is a loss, and not rounding
 
 
 def score(estimate: np.ndarray, truth: Mixture) -> dict[str, float]:
@@ -77,6 +78,8 @@ def summary(scores: pd.DataFrame, by: str = "system") -> pd.DataFrame:
 
     Mixtures without a score (a silent target) are counted and left out of the means.
 
+    A mixture counts as made worse from `WORSE_DB` on, so that rounding is no loss.
+
     Returns:
         Columns `by`, mixtures, undefined; si_sdri_db and sdri_db, each with ``_low``, ``_high``
         and ``_median``; worse_percent.
@@ -89,7 +92,7 @@ def summary(scores: pd.DataFrame, by: str = "system") -> pd.DataFrame:
             low, high = metrics.mean_interval(values)
             row |= {column: values.mean(), f"{column}_low": low, f"{column}_high": high}
             row[f"{column}_median"] = np.median(values)
-        row["worse_percent"] = 100 * (part["si_sdri_db"].dropna() < 0).mean()
+        row["worse_percent"] = 100 * (part["si_sdri_db"].dropna() < WORSE_DB).mean()
         rows.append(row)
     return pd.DataFrame(rows)
 
