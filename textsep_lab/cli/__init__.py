@@ -136,7 +136,8 @@ def separate(
 @main.command()
 @budget
 @click.option("--batch-size", default=8, show_default=True)
-@click.option("--configuration", type=click.Choice(["compact", "reference"]), default="compact",
+@click.option("--configuration", type=click.Choice(["compact", "reference", "guided"]),
+              default="compact",
               show_default=True)  # fmt: skip
 @click.option("--loss", type=click.Choice(["snr", "l1", "best"]), default="snr",
               show_default=True)  # fmt: skip
@@ -146,6 +147,7 @@ def separate(
 @click.option("--unwanted-share", default=0.6, show_default=True,
               help="How often it is told what is not wanted.")  # fmt: skip
 @click.option("--init", type=click.Path(), help="Checkpoint to start from.")
+@click.option("--twin", type=click.Path(), help="Checkpoint of the twin that guides.")
 @click.option("--val-mixtures", default=100, show_default=True)
 def train(output_dir, **options) -> None:
     """Train a separator on a data set in ESC-50's layout.
