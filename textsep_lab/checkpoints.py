@@ -23,17 +23,20 @@ from textsep_lab.film_unet import build
 from textsep_lab.paths import atomic_write, checkpoints_dir
 
 FORMAT = "textsep_lab-checkpoint-1"
-DEFAULT = "compact-esc50"
+DEFAULT = "guided-esc50"
 KINDS = {UNetConfig: "separator", TowerConfig: "listener"}
 
 
-def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
+def save(
+    path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bool = False
+) -> Path:
     """Write ``path`` (``*.safetensors``) and its sidecar ``*.json``.
 
     Args:
         path: file of the weights.
         network: any network of `film_unet`, or an `audio_tower.JointNetwork`.
         info: what is to be remembered: ``encoder``, data protocol, metrics, settings.
+        half: store float16, in half the space. Read back, the weights are float32 again.
 
     Example:
         >>> import tempfile
@@ -45,6 +48,8 @@ def save(path: str | Path, network: nn.Module, info: Mapping[str, Any]) -> Path:
     """
     path = Path(path)
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    if half:
+        tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     with atomic_write(path) as temporary:
         save_file(tensors, temporary)
         digest = sha256(temporary)

@@ -125,9 +125,9 @@ def speed(rows: pd.DataFrame) -> Figure:
     """
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
-    colours = {"compact": plots.OUTPUT, "reference": plots.WINDOW}
     for (name, dtype, threads), part in rows.groupby(["configuration", "dtype", "threads"]):
-        style = {"color": colours[name], "linestyle": "-" if dtype == "float32" else ":"}
+        colour = plots.WINDOW if name == "reference" else plots.OUTPUT
+        style = {"color": colour, "linestyle": "-" if dtype == "float32" else ":"}
         label = f"{name}, {dtype}, {threads} thread" + ("s" if threads > 1 else "")
         marker = "o" if threads > 1 else "s"
         axis.plot(part["seconds"], part["real_time_factor"], label=label, marker=marker, **style)

@@ -11,7 +11,7 @@ from textsep_lab.benchmark import figures
 from textsep_lab.benchmark.cold_start import cold_start
 from textsep_lab.benchmark.output import Report
 from textsep_lab.benchmark.scores import markdown
-from textsep_lab.benchmark.speed import sweep
+from textsep_lab.benchmark.speed import REFERENCE, sweep
 from textsep_lab.separation import load_separator
 
 TEXT = """# Speed
@@ -35,7 +35,9 @@ Fresh processes; "first separate" is 5 s of audio. The total leaves out the help
 
 def run(checkpoint: str | Path | None = None) -> Report:
     """Time our separator and `reference`, and fresh processes; takes about ten minutes."""
-    times, first = sweep(load_separator(checkpoint)), cold_start(checkpoint=checkpoint)
+    separator = load_separator(checkpoint)
+    times = sweep(separator, configurations=(separator.network.config.name, REFERENCE))
+    first = cold_start(checkpoint=checkpoint)
     text = TEXT.format(
         sweep=_sweep_table(times),
         cold=markdown(

@@ -61,7 +61,8 @@ def ladder(
     Args:
         separator: ours.
         root, bases_folds: what the supervised NMF learns its spectra from.
-        weights: checkpoints of the systems in `TRAINED`.
+        weights: checkpoints of the systems in `TRAINED`; the text-agnostic one is by default the
+            twin that guides our network, if one does.
     """
     weights = weights or {}
     made: dict[str, Callable[[], System]] = {
@@ -72,6 +73,9 @@ def ladder(
     }
     for name in TRAINED:
         made[name] = partial(_trained, name, weights.get(name))
+    twin = getattr(separator.network, "twin", None)
+    if twin is not None and "text-agnostic" not in weights:
+        made["text-agnostic"] = lambda: _text_agnostic(twin)
     made["ours"] = lambda: System("ours", partial(ours, separator), separator.network)
     made["ours-best"] = lambda: System(
         "ours, best of output and residual", partial(_best, separator)
@@ -168,7 +172,11 @@ def _trained(name: str, weights: str | Path | None) -> System:
         other = load_separator(weights or folder)
         return System(title, partial(ours, other), other.network)
     network, _ = checkpoints.load(weights or folder)
-    return System(title, partial(best_of_two, network), network)
+    return _text_agnostic(network)
+
+
+def _text_agnostic(network: nn.Module) -> System:
+    return System(TITLES["text-agnostic"], partial(best_of_two, network), network)
 
 
 def best_of_two(network: nn.Module, scene: Scene) -> np.ndarray:
