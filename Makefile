@@ -38,6 +38,7 @@ lab: $(LAB) ## Install JupyterLab into .venv (first time only), then open the no
 
 test: lint ## Install the test tools into .venv (first time only); lint, unit tests, doctests, notebooks
 	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --nbval-lax --nbval-cell-timeout=300 notebooks
 
 notebooks: $(TEST) ## Run all chapters and keep their outputs
 	$(VENV)/bin/textsep notebooks save

@@ -65,7 +65,7 @@ def read(path: Path) -> NotebookNode:
     """
     try:
         return nbformat.read(path, as_version=4)
-    except (ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # nbformat's and jsonschema's own, of many kinds
         raise ValueError(f"'{path}' is not a notebook.") from error
 
 
