@@ -1,5 +1,7 @@
 """The reports on speed and on other libraries' networks, from tables made by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,10 +27,11 @@ def times():
     return table
 
 
-def test_speed_says_what_it_left_out(times, monkeypatch, tmp_path):
+def test_speed_says_what_it_left_out(times, network, monkeypatch, tmp_path):
     first = pd.DataFrame({"step": ["total"], "median_ms": [2e3], "low_ms": [1e3], "high_ms": [3e3]})
-    monkeypatch.setattr(speed_report, "load_separator", lambda _checkpoint: None)
-    monkeypatch.setattr(speed_report, "sweep", lambda _separator: times)
+    ours = SimpleNamespace(network=network)
+    monkeypatch.setattr(speed_report, "load_separator", lambda _checkpoint: ours)
+    monkeypatch.setattr(speed_report, "sweep", lambda _separator, configurations: times)
     monkeypatch.setattr(speed_report, "cold_start", lambda checkpoint: first)
     files = {path.name for path in speed_report.run().write(tmp_path)}
     assert files == {"speed.md", "speed.csv", "cold_start.csv", "speed.png"}
