@@ -27,9 +27,7 @@ DEFAULT = "guided-esc50"
 KINDS = {UNetConfig: "separator", TowerConfig: "listener"}
 
 
-def save(
-    path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bool = False
-) -> Path:
+def save(path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bool = False) -> Path:
     """Write ``path`` (``*.safetensors``) and its sidecar ``*.json``.
 
     Args:
