@@ -165,7 +165,7 @@ def test_measuring_asks_a_fresh_process(tiny, monkeypatch):
 
 def test_a_few_steps_train_save_and_resume(tiny, settings, tmp_path):
     found = peer_training.train("tiny", settings, tmp_path, progress=False)
-    assert found["steps"] == 4 and found["seconds"] > 0 and math.isfinite(found["val_si_sdri_db"])
+    assert found["steps"] == 4 and found["seconds"] >= 0 and math.isfinite(found["val_si_sdri_db"])
     info = json.loads((tmp_path / "tiny" / "best.json").read_text(encoding="utf-8"))
     assert info["kind"] == "peer" and info["config"] == {"name": "tiny"}
     assert info["metrics"]["val_si_sdri_db"] == pytest.approx(found["val_si_sdri_db"], abs=1e-3)

@@ -60,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(payload)))
+            self.send_header("Connection", "close")  # or the next try may meet a closing one
             self.end_headers()
             self.wfile.write(payload)
 
