@@ -53,7 +53,7 @@ format: $(TEST) ## Format the code and mend what the linter can mend
 
 constraints: ## Resolve constraints.txt anew, torch kept (needs uv on the PATH and the network)
 	echo 'torch==2.13.0' | uv pip compile --universal --python-version 3.10 --quiet --no-header \
-		--no-annotate --extra test --extra lab --extra demo --extra dask --extra laion \
+		--no-annotate --extra test --extra lab --extra demo --extra av --extra dask --extra laion \
 		--extra gemini pyproject.toml - --output-file constraints.new --upgrade
 	{ grep '^#' constraints.txt; grep -vE '^(nvidia|cuda|triton|httpx2-jsfetch)' constraints.new; } \
 		> constraints.part

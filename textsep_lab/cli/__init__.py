@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from textsep_lab.cli.app import app
 from textsep_lab.cli.benchmark import benchmark
 from textsep_lab.cli.data import data
 from textsep_lab.cli.hearing import describe, detect, encoders, hearing, train_listener
@@ -175,5 +176,7 @@ def demo(out) -> None:
     click.echo(quickstart.run(out or reports_dir() / "demo"))
 
 
-for command in (benchmark, data, detect, describe, encoders, hearing, notebooks, train_listener):
+for command in (
+    app, benchmark, data, detect, describe, encoders, hearing, notebooks, train_listener,
+):  # fmt: skip
     main.add_command(command)

@@ -1,0 +1,452 @@
+"""The interactive demo in a real browser, served as `textsep app` serves it."""
+
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from click.testing import CliRunner
+
+from textsep_lab import cli
+
+pytest.importorskip("anywidget", reason="needs pip install '.[demo]'")
+pytest.importorskip("voila", reason="needs pip install '.[demo]'")
+
+from textsep_lab.cli.app import arguments
+from textsep_lab.demo.worker import Worker
+from textsep_lab.studio import Cancelled
+
+RATE, SECONDS, WAIT = 16000, 3.0, 60000
+HEADER = Path(cli.__file__).parents[1] / "demo"
+LISTEN = """
+const decode = OfflineAudioContext.prototype.decodeAudioData;
+window.durations = [];
+OfflineAudioContext.prototype.decodeAudioData = async function (...all) {
+  const buffer = await decode.apply(this, all);
+  window.durations.push(buffer.duration);
+  return buffer;
+};
+"""
+SHOTS = os.environ.get("TEXTSEP_SCREENSHOTS")
+
+
+# ------------------------------------------------------------------ without a browser
+
+
+def test_a_newer_job_cancels_an_older_one_of_its_kind():
+    worker, said = Worker(), []
+
+    def first(cancelled):
+        worker.start("separate", lambda _: said.append("second"), said.append)
+        if cancelled():
+            raise Cancelled
+        said.append("first")
+
+    worker.start("separate", first, said.append).result()
+    worker.start("detect", lambda cancelled: said.append(cancelled()), said.append).result()
+    assert said == ["second", False]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("The query is empty."), "The query is empty."),
+        (FileNotFoundError("There is no file 'a'."), "There is no file 'a'."),
+        (ZeroDivisionError("division by zero"), "Something went wrong"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_a_job_that_fails_says_so_and_the_worker_goes_on(error, said):
+    worker, sentences = Worker(), []
+
+    def fail(_):
+        raise error
+
+    worker.start("a", fail, sentences.append).result()
+    worker.start("a", lambda _: sentences.append("next"), sentences.append).result()
+    assert said in sentences[0]
+    assert sentences[1:] == ["next"]
+
+
+def test_voila_is_told_to_be_careful(tmp_path):
+    given = arguments(tmp_path / "page.ipynb", "127.0.0.1", 8866, 5, False)
+    assert "--Voila.ip=127.0.0.1" in given
+    assert "--MappingKernelManager.cull_idle_timeout=300" in given
+    assert "--strip_sources=True" in given
+    assert "--no-browser" in given
+    assert "--no-browser" not in arguments(tmp_path / "page.ipynb", "::1", 8866, 5, True)
+
+
+def test_a_port_in_use_gets_one_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = CliRunner().invoke(cli.main, ["app", "--port", str(port), "--no-browser"])
+    assert ran.exit_code == 2
+    assert f"Nothing can be served at 127.0.0.1, port {port}" in ran.output
+    assert "try another --port" in ran.output
+
+
+def test_nothing_is_fetched_from_elsewhere():
+    texts = [p.read_text("utf-8") for p in HEADER.rglob("*") if p.suffix in {".js", ".css", ".j2"}]
+    assert len(texts) >= 4
+    assert not [found for text in texts for found in re.findall(r"(?:https?:)?//[\w-]+\.\w+", text)]
+
+
+# ------------------------------------------------------------------ in the browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip("There is no /usr/bin/chromium: install it with apt install chromium.")
+    given = ["--headless=new", "--no-sandbox", "--disable-gpu"]
+    given += [f"--use-fake-{what}-for-media-stream" for what in ("device", "ui")]
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=given)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(dataset, tmp_path_factory):
+    """Start the server on a free port; a kernel of its own for each visitor."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {name: str(tmp_path_factory.mktemp(name)) for name in
+           ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}  # fmt: skip
+    own |= {"TEXTSEP_ESC50": str(dataset), "OMP_NUM_THREADS": "2", "PYTHONUNBUFFERED": "1"}
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        own[name] = ""
+    command = [sys.executable, "-m", "textsep_lab.cli", "app", "--port", str(port), "--no-browser"]
+    server = subprocess.Popen(command, env={**os.environ, **own}, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)  # fmt: skip
+    try:
+        yield re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline()).group()
+    finally:
+        server.terminate()
+        server.wait(20)
+        server.stdout.close()
+
+
+@contextmanager
+def visiting(browser, address, **options):
+    """Open the page; at the end, the console may hold no error and nothing left the computer."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 1500}, **options})
+    context.grant_permissions(["microphone"], origin=address.rstrip("/"))
+    context.set_default_timeout(WAIT)
+    page, complaints = context.new_page(), []
+    page.add_init_script(LISTEN)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    page.on("request", lambda asked: asked.url.startswith("http") and address not in asked.url
+            and complaints.append(asked.url))  # fmt: skip
+    for trial in range(60):  # the server may still be starting
+        try:
+            page.goto(address)
+            break
+        except Exception:
+            if trial == 59:
+                raise
+            page.wait_for_timeout(250)
+    page.wait_for_selector(".textsep-stage canvas")
+    page.wait_for_function("window.durations.length > 0")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def visitor(browser, address):
+    with visiting(browser, address) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def mixture(tones):
+    """A stereo recording of 16 bits, 3 s: two tones in noise."""
+    waveform = tones(SECONDS, ("middle", 0.5, 1.5), ("low", 1.2, 2.6), channels=2)
+    waveform += np.random.default_rng(0).normal(0, 0.02, waveform.shape).astype(np.float32)
+    file = io.BytesIO()
+    sf.write(file, waveform.T, RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+@pytest.fixture
+def page(visitor, mixture):
+    """The page with a fresh upload and default settings."""
+    visitor.get_by_role("button", name="Network").click()
+    upload(visitor, "tones.wav", mixture)
+    about(visitor, "tones.wav · 3.00 s · 16 kHz · stereo")
+    modes(visitor).get_by_role("button", name="Keep").click()
+    return visitor
+
+
+def upload(page, name, data):
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    page.locator("input[type=file]").set_input_files([file])
+
+
+def about(page, said):
+    page.wait_for_function(
+        "s => document.querySelector('.about').textContent.includes(s)", arg=said
+    )
+
+
+def modes(page):
+    return page.locator(".query-row").first
+
+
+def numbers(page):
+    return [float(x.input_value()) for x in page.locator(".window-row input").all()]
+
+
+def drag(page, start, end):
+    """Drag over the picture from one moment to another, both in seconds."""
+    page.locator(".textsep-stage .lanes").scroll_into_view_if_needed()
+    area = page.locator(".textsep-stage .lanes").bounding_box()
+    xs = [area["x"] + area["width"] * t / SECONDS for t in (start, end)]
+    y = area["y"] + 120
+    page.mouse.move(xs[0], y)
+    page.mouse.down()
+    page.mouse.move(sum(xs) / 2, y, steps=3)
+    page.mouse.move(xs[1], y, steps=3)
+    page.mouse.up()
+    page.wait_for_selector(".window-row")
+
+
+def ask(page, text):
+    modes(page).locator("input").fill(text)
+
+
+def separate(page):
+    """Press the button and wait for a result that is up to date."""
+    runs = page.locator(".entry").count()
+    page.locator("button.go").click()
+    page.wait_for_function(
+        "n => document.querySelectorAll('.entry').length > Math.min(n, 7)"
+        " && !document.querySelector('.go-row .told')",
+        arg=runs,
+    )
+    page.wait_for_selector(".result")
+
+
+def saved(page, name):
+    with page.expect_download() as waiting:
+        page.locator(".results").get_by_role("button", name=name, exact=True).click()
+    return Path(waiting.value.path()).read_bytes()
+
+
+def saved_wav(page, name="Output"):
+    samples, rate = sf.read(io.BytesIO(saved(page, name)), dtype="float32", always_2d=True)
+    assert rate == RATE
+    return samples.T
+
+
+def inside_and_outside(start, end):
+    time = np.arange(round(RATE * SECONDS)) / RATE
+    return (time > start + 0.1) & (time < end - 0.1), (time < start - 0.01) | (time > end + 0.01)
+
+
+def samples_of(data):
+    return sf.read(io.BytesIO(data), dtype="float32", always_2d=True)[0].T
+
+
+def test_a_window_is_dragged_and_the_numbers_follow_and_lead(page):
+    assert numbers(page) == []
+    drag(page, 0.6, 1.8)
+    start, end = numbers(page)
+    assert abs(start - 0.6) < 0.03
+    assert abs(end - 1.8) < 0.03
+    page.get_by_label("to", exact=True).fill("2.4")
+    page.keyboard.press("Tab")
+    page.wait_for_function("document.querySelector('.textsep-stage .status')"
+                           ".textContent.includes('2.40')")  # fmt: skip
+    page.get_by_label("from", exact=True).fill("2.9")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".panel .failed >> text=reversed")
+    page.get_by_role("button", name="Whole recording", exact=True).click()
+    page.wait_for_selector(".window-row", state="detached")
+
+
+def test_a_chip_sets_the_query_and_the_windows(page):
+    page.get_by_role("button", name="What's in here?").click()
+    page.wait_for_selector(".chip")
+    assert page.locator(".chip").count() == 6
+    label = re.match(r"(.*?)\s+\d+ %", page.locator(".chip").first.inner_text()).group(1)
+    page.locator(".chip").first.click()
+    page.wait_for_function("s => document.querySelector('.query-row input').value === s", arg=label)
+    page.wait_for_selector(".textsep-stage .span")
+
+
+def test_output_is_the_input_outside_the_window_and_something_else_inside(page, mixture):
+    page.evaluate("window.durations = []")
+    ask(page, "dog barking")
+    drag(page, 1.0, 2.0)
+    window = numbers(page)
+    separate(page)
+    page.wait_for_function("window.durations.length >= 3")
+    assert page.evaluate("window.durations.slice(-3)") == pytest.approx([SECONDS] * 3, abs=0.01)
+    names = page.locator(".textsep-stage .tracks").inner_text().split()
+    assert names == ["Input", "Output", "Residual"]
+    output, residual, original = saved_wav(page), saved_wav(page, "Residual"), samples_of(mixture)
+    inside, outside = inside_and_outside(*window)
+    assert np.array_equal(output[:, outside], original[:, outside])
+    assert not residual[:, outside].any()
+    assert np.abs(output - original)[:, inside].max() > 0.01
+    assert np.abs(output + residual - original).max() < 2**-14
+    assert page.locator(".textsep-stage .lanes canvas").count() == 4
+    said = page.locator(".result").inner_text()
+    assert re.search(r"confidence \d+ %", said)
+    assert re.search(r"-?\d+\.\d dB", said)
+    recipe = json.loads(saved(page, "Recipe"))
+    assert recipe["request"]["windows"][0] == pytest.approx(window, abs=0.001)
+    assert saved(page, "Picture").startswith(b"\x89PNG")
+
+
+def test_remove_takes_away_what_keep_leaves(page, mixture):
+    ask(page, "siren")
+    separate(page)
+    kept = saved_wav(page)
+    modes(page).get_by_role("button", name="Remove").click()
+    page.wait_for_selector(".results >> text=Changed since")
+    separate(page)
+    assert page.locator(".results >> text=Changed since").count() == 0
+    removed = saved_wav(page)
+    assert np.abs(kept + removed - samples_of(mixture)).max() < 2**-13
+    assert np.abs(kept - removed).max() > 0.01
+    page.locator(".entry", has_text="Keep siren").first.click()
+    page.wait_for_function("document.querySelector('.entry.current').textContent.includes('Keep')")
+    assert np.array_equal(saved_wav(page), kept)
+
+
+def test_several_sounds_and_nmf(page):
+    ask(page, "siren")
+    page.get_by_role("button", name="Add a sound").click()
+    page.locator(".query-row input").nth(1).fill("rain")
+    page.get_by_role("button", name="NMF").click()
+    page.wait_for_selector("text=Components")
+    separate(page)
+    said = page.locator(".result").inner_text()
+    assert "“siren”" in said
+    assert "“rain”" in said
+    recipe = json.loads(saved(page, "Recipe"))
+    assert recipe["request"]["method"] == "nmf"
+    assert recipe["request"]["queries"] == [{"text": "siren", "mode": "keep"},
+                                            {"text": "rain", "mode": "remove"}]  # fmt: skip
+    page.get_by_role("button", name="Leave this sound out").or_(
+        page.locator(".query-row button.icon")
+    ).last.click()
+    page.wait_for_function("document.querySelectorAll('.query-row').length === 1")
+
+
+def test_a_recipe_comes_back(page):
+    ask(page, "keyboard")
+    drag(page, 0.5, 1.0)
+    separate(page)
+    recipe, window = saved(page, "Recipe"), numbers(page)
+    ask(page, "cat")
+    page.get_by_role("button", name="Whole recording", exact=True).click()
+    page.wait_for_selector(".window-row", state="detached")
+    upload(page, "recipe.json", recipe)
+    page.wait_for_selector(".window-row")
+    assert modes(page).locator("input").input_value() == "keyboard"
+    assert numbers(page) == pytest.approx(window, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("song.wav", b"this is no audio", "'song.wav' cannot be read as audio"),
+        ("notes.txt", b"hello", "'notes.txt' has no ending of a recording"),
+        ("<b>x.wav", b"", "'<b>x.wav' is an empty file"),
+        ("recipe.json", b"{}", "not a recipe"),
+        ("large.wav", bytes(65 * 2**20 - 2**19), "the limit is 64 MB"),
+    ],
+)
+def test_a_bad_file_gets_a_sentence_and_the_recording_stays(page, name, data, said):
+    if len(data) > 50 * 2**20:  # more than Playwright sends
+        page.evaluate("""size => {
+          const list = new DataTransfer();
+          list.items.add(new File([new Uint8Array(size)], "large.wav"));
+          const input = document.querySelector("input[type=file]");
+          input.files = list.files;
+          input.dispatchEvent(new Event("change"));
+        }""", len(data))  # fmt: skip
+    else:
+        upload(page, name, data)
+    page.wait_for_selector(".source .failed")
+    assert said in page.locator(".source .failed").inner_text()
+    about(page, "tones.wav")
+
+
+def test_an_empty_query_gets_a_sentence_where_the_button_is(page):
+    ask(page, "  ")
+    page.locator("button.go").click()
+    page.wait_for_selector(".go-row .failed >> text=The query is empty")
+    ask(page, "rain")
+    separate(page)
+    assert page.locator(".go-row .failed").count() == 0
+
+
+def test_a_second_click_starts_anew(page):
+    runs = page.locator(".entry").count()
+    ask(page, "helicopter")
+    page.locator("button.go").click()
+    ask(page, "thunder")
+    separate(page)
+    assert "thunder" in page.locator(".entry.current").inner_text()
+    assert page.locator(".entry").count() <= min(runs + 2, 8)
+
+
+def test_the_microphone_is_recorded(page):
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_role("button", name="Stop (1 s)").click()
+    about(page, "microphone.wav")
+
+
+def test_examples_and_esc50_open(page):
+    page.get_by_label("Example").select_option("Rooster and a train")
+    about(page, "Rooster and a train · 5.00 s · 16 kHz · mono")
+    page.get_by_label("Class").select_option("dog")
+    page.get_by_label("Clip").locator("option").nth(1).wait_for(state="attached")
+    page.get_by_label("Clip").select_option(index=1)
+    about(page, "· 1.00 s")
+
+
+def test_two_visitors_do_not_mix(page, browser, address, mixture):
+    ask(page, "siren")
+    drag(page, 0.5, 1.0)
+    narrow = {"width": 390, "height": 2300}
+    with visiting(browser, address, viewport=narrow, color_scheme="dark") as other:
+        about(other, "Dog in the rain")
+        assert numbers(other) == [1, 3.5]
+        assert other.locator(".entry").count() == 0
+        assert other.evaluate("document.querySelector('.textsep-app').scrollWidth") <= 390
+        separate(other)
+        shoot(other, "phone")
+        modes(other).get_by_role("button", name="Remove").click()
+        about(page, "tones.wav")
+        assert modes(page).locator("input").input_value() == "siren"
+        separate(page)
+        shoot(page, "desktop")
+        assert "siren" in page.locator(".entry.current").inner_text()
+        assert "dog barking" in other.locator(".entry.current").inner_text()
+
+
+def shoot(page, name):
+    """Keep a picture of the page where someone asked for it."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"app_{name}.png", full_page=True)

@@ -1,0 +1,270 @@
+"""The app: a thin skin of widgets around the studio. Taught in notebook 06."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import ipywidgets as widgets
+
+from textsep_lab import gemini, studio_exports
+from textsep_lab.demo import lanes, words
+from textsep_lab.demo.courier import Courier
+from textsep_lab.demo.panels import HearPanel, ResultPanel, SettingsPanel, SourcePanel
+from textsep_lab.demo.parts import Notice, QueryRows, WindowRows, box, button, heading
+from textsep_lab.demo.stage import Stage
+from textsep_lab.demo.worker import Worker, sentence
+from textsep_lab.studio import Studio
+from textsep_lab.studio_request import Chip, Query, Request, Run
+from textsep_lab.studio_sources import Recording, open_bytes
+from textsep_lab.timegate import Window
+
+
+class App(widgets.Box):
+    """The studio as a page.
+
+    Args:
+        studio: None makes a new one; its weights are loaded in the background.
+    """
+
+    def __init__(self, studio: Studio | None = None) -> None:
+        self.studio, self.worker, self.run = studio or Studio(), Worker(), None
+        self._chips: list[Chip] = []
+        self.stage = Stage()
+        self.stage.observe(lambda change: self._windows_changed(change["new"]), "windows")
+        self._make_panels()
+        super().__init__([
+            widgets.HTML('<header><h2>textsep</h2><p>Name a sound, mark a stretch of time, keep it '
+                         f'or take it away.</p></header>{words.HELP}'),
+            self.source, self.stage, self._controls(), self._go, self.results,
+        ])  # fmt: skip
+        self.add_class("textsep-app")
+        self._show_recording(self.studio.recording)
+        self.rows.show((Query("dog barking"),))
+        self.stage.windows = [[1.0, 3.5]]
+        self.worker.start("load", lambda _: self.studio.separator, self.notice.fail)
+
+    def _make_panels(self) -> None:
+        courier = Courier(self._received, lambda said: self.source.notice.fail(said))
+        self.source = SourcePanel(courier, self._open)
+        self.times = WindowRows(self._set_windows)
+        self.hear = HearPanel(self._detect, self._suggest, self._choose)
+        self.hear.allow_gemini(any(map(os.environ.get, ("GEMINI_API_KEY", "GOOGLE_API_KEY"))))
+        self.rows = QueryRows(self._request_changed, self._separate)
+        self.settings = SettingsPanel(self._request_changed, self._use_ears)
+        self.notice = Notice()
+        self.progress = widgets.FloatProgress(0, min=0, max=1)
+        self.progress.add_class("progress")
+        start = button("Separate", self._separate, "go", tip="Separate; again to start anew")
+        self._go = box(start, self.progress, self.notice, name="go-row")
+        self._busy(False)
+        self.results = ResultPanel(self._save, self._show_run)
+
+    def _controls(self) -> widgets.Box:
+        when = box(
+            heading("When"),
+            self.times,
+            box(
+                button("Add a window", self._add_window, "quiet"),
+                button("Whole recording", lambda: self._set_windows([]), "quiet"),
+                name="chips",
+            ),
+            name="panel",
+        )
+        what = box(heading("What"), self.rows, self.hear, name="panel")
+        how = box(heading("How"), self.settings, name="panel")
+        return box(what, when, how, name="panels")
+
+    # ---- recordings
+
+    def _open(self, opener: Callable[[], Recording]) -> None:
+        """Open a recording in the background; whatever was going on is called off."""
+        self._call_off()
+
+        def job(cancelled: Callable[[], bool]) -> None:
+            recording = opener()
+            if not cancelled():
+                self.studio.open(recording)
+                self._show_recording(recording)
+                self._set_windows([])
+
+        self.source.notice.tell("Opening…")
+        self.worker.start("open", job, self.source.notice.fail)
+
+    def _received(self, name: str, data: bytes) -> None:
+        if not name.lower().endswith(".json"):
+            self._open(lambda: open_bytes(name, data))
+            return
+        self._call_off()
+        try:
+            request = studio_exports.open_recipe(self.studio, data)
+        except (ValueError, OSError) as error:
+            self.source.notice.fail(str(error))
+            return
+        self._show_recording(self.studio.recording)
+        self._show_request(request)
+
+    def _call_off(self) -> None:
+        for kind in ("open", "detect", "separate"):
+            self.worker.cancel(kind)
+        self._busy(False)
+        self.hear.busy(False)
+
+    def _show_recording(self, recording: Recording) -> None:
+        self.run = None
+        self.source.show(recording)
+        self._chips = []
+        self.hear.show([])
+        self.results.clear()
+        self._fill_stage(recording, *lanes.of_recording(recording))
+
+    def _fill_stage(self, recording: Recording, pictures: list, tracks: list) -> None:
+        self.times.duration = recording.duration
+        with self.stage.hold_sync():
+            if self.stage.duration != recording.duration:
+                self.stage.duration = recording.duration
+            if len(tracks) != len(self.stage.tracks):  # else go on hearing the same one
+                self.stage.track = min(1, len(tracks) - 1)
+            self.stage.lanes, self.stage.tracks = pictures, tracks
+            self.stage.spans = lanes.spans(self._chips, recording.duration)
+
+    # ---- windows
+
+    def _set_windows(self, windows: list[Window]) -> None:
+        self.stage.windows = [list(window) for window in windows]
+        self.times.show(self.stage.windows)
+
+    def _windows_changed(self, windows: list[list[float]]) -> None:
+        self.times.show(windows)
+        self._request_changed()
+
+    def _add_window(self) -> None:
+        length, windows = self.studio.recording.duration, self.stage.windows
+        start = windows[-1][1] + 0.25 if windows else 0.2 * length
+        if start + 0.1 >= length:
+            self.times.notice.fail("There is no room after the last window: move it first.")
+            return
+        self._set_windows([*windows, [start, min(start + max(0.5, 0.2 * length), length)]])
+
+    # ---- what is in it
+
+    def _detect(self) -> None:
+        self._listen(lambda cancelled: self.studio.detect(), "Listening…")
+
+    def _suggest(self) -> None:
+        self._listen(lambda cancelled: self.studio.suggest(self.hear.notice.tell), gemini.PRIVACY)
+
+    def _listen(self, listen: Callable[..., list[Chip]], said: str) -> None:
+        recording = self.studio.recording
+
+        def job(cancelled: Callable[[], bool]) -> None:
+            chips = listen(cancelled)
+            if not cancelled():
+                self._chips = chips
+                self.stage.spans = lanes.spans(chips, recording.duration)
+                self.hear.busy(False)
+                self.hear.show(chips)
+
+        def failed(said: str) -> None:
+            self.hear.busy(False)
+            self.hear.notice.fail(said)
+
+        self.hear.busy(True)
+        self.hear.notice.tell(said)
+        self.worker.start("detect", job, failed)
+
+    def _choose(self, chip: Chip) -> None:
+        """Take a chip as the query, and its moments as windows."""
+        mode = self.rows.queries[0].mode
+        self.rows.show((Query(chip.label, mode),))
+        whole = self.studio.recording.duration
+        known = [span for span in chip.spans if span != (0.0, whole)]
+        self._set_windows(known)
+
+    # ---- separating
+
+    @property
+    def request(self) -> Request:
+        """What the controls ask for."""
+        windows = tuple(map(tuple, self.stage.windows)) or None
+        return Request(self.rows.queries, windows, **self.settings.values)
+
+    def _request_changed(self) -> None:
+        request = self.request
+        self.stage.fade, self.stage.mode = request.fade, request.mode
+        if self.run is not None:
+            self.results.outdated(not request.resembles(self.run.request))
+
+    def _separate(self) -> None:
+        request = self.request
+
+        def job(cancelled: Callable[[], bool]) -> None:
+            def advance(share: float, doing: str) -> None:
+                if not cancelled():
+                    self._advance(share, doing)
+
+            run = self.studio.separate(request, advance, cancelled)
+            advance(1.0, "Drawing")
+            drawn = lanes.of_run(run)
+            if not cancelled():
+                self._show_results(run, drawn)
+
+        def failed(said: str) -> None:
+            self._busy(False)
+            self.notice.fail(said)
+
+        self._busy(True)
+        self._advance(0.0, "Starting")
+        self.worker.start("separate", job, failed)
+
+    def _advance(self, share: float, doing: str) -> None:
+        self.progress.value = max(0.03, 0.9 * share)
+        self.notice.tell(f"{doing}…")
+
+    def _busy(self, busy: bool) -> None:
+        self.progress.layout.visibility = "visible" if busy else "hidden"
+        self.notice.tell("")
+
+    def _show_results(self, run: Run, drawn: tuple[list[dict], list[dict]]) -> None:
+        self.run = run
+        self._fill_stage(run.recording, *drawn)
+        self.results.show(run, self.studio.runs)
+        self._busy(False)
+        self._request_changed()
+
+    def _show_run(self, run: Run) -> None:
+        """Go back to an earlier run: its recording, its request and its results."""
+        self._call_off()
+        if run.recording is not self.studio.recording:
+            self.studio.open(run.recording)
+            self._show_recording(run.recording)
+        self._show_request(run.request)
+        self._show_results(run, lanes.of_run(run))
+
+    def _show_request(self, request: Request) -> None:
+        self.rows.show(request.queries)
+        self.settings.show(request)
+        self._set_windows(list(request.windows or ()))
+
+    # ---- the rest
+
+    def _use_ears(self, name: str) -> None:
+        self.worker.start("ears", lambda _: self.studio.use_ears(name), self.hear.notice.fail)
+
+    def _save(self, what: str) -> None:
+        name, kind, make = ResultPanel.FILES[what]
+        try:
+            self.source.courier.save(name, make(self.run), kind)
+        except Exception as error:  # the app is to outlive whatever happens here
+            self.results.notice.fail(sentence(error))
+
+
+def app(studio: Studio | None = None) -> App:
+    """Return the interactive demo; a notebook shows it by itself.
+
+    Example:
+        >>> page = app()
+        >>> page.request.queries[0].text, page.request.windows
+        ('dog barking', ((1.0, 3.5),))
+    """
+    return App(studio)

@@ -1,0 +1,76 @@
+"""What the stage shows and plays: a recording, or a run with its mask. Taught in notebook 06."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+from textsep_lab import plots
+from textsep_lab.demo.stage import envelope, wav
+from textsep_lab.studio_request import Chip, Run
+from textsep_lab.studio_sources import Recording
+
+COLUMNS = 2400  # of an envelope: sharp when zoomed in
+
+
+def of_recording(recording: Recording) -> tuple[list[dict], list[dict]]:
+    """Return lanes and tracks of a recording that nothing was done with yet.
+
+    Example:
+        >>> lanes, tracks = of_recording(Recording("hiss", np.ones((1, 8000), np.float32), 16000))
+        >>> [lane["name"] for lane in lanes], len(tracks)
+        (['Waveform', 'Spectrogram'], 1)
+    """
+    lanes, _ = _input_lanes(recording.waveform, recording.sample_rate)
+    return lanes, [_track("Input", recording.waveform, recording.sample_rate)]
+
+
+def of_run(run: Run) -> tuple[list[dict], list[dict]]:
+    """Return lanes and tracks of a run; its spectrograms share one colour scale."""
+    result, rate = run.result, run.result.sample_rate
+    lanes, top_db = _input_lanes(result.input, rate)
+    axis = _axis()
+    plots.mask(axis, result.mask, rate, result.duration)
+    lanes.append(_picture(f"Mask: where “{run.request.title}” is heard", axis, rate))
+    axis = _axis()
+    plots.spectrogram(axis, result.output, rate, top_db)
+    lanes.append(_picture("Output", axis, rate))
+    named = {"Input": result.input, "Output": result.output, "Residual": result.residual}
+    return lanes, [_track(name, waveform, rate) for name, waveform in named.items()]
+
+
+def spans(chips: list[Chip], duration: float) -> list[dict]:
+    """Return what is heard when; a sound that is merely suggested is drawn as if it were sure."""
+    return [
+        {"label": chip.label, "start": start, "end": min(end, duration),
+         "probability": 1.0 if chip.probability is None else chip.probability}
+        for chip in chips
+        for start, end in chip.spans
+    ]  # fmt: skip
+
+
+def _input_lanes(waveform: np.ndarray, rate: int) -> tuple[list[dict], float]:
+    axis = _axis()
+    top_db = plots.spectrogram(axis, waveform, rate)
+    shape = {"name": "Waveform", "kind": "waveform", "data": envelope(waveform, COLUMNS)}
+    return [shape, _picture("Spectrogram", axis, rate)], top_db
+
+
+def _axis() -> Axes:
+    return Figure().subplots()
+
+
+def _picture(name: str, axis: Axes, rate: int) -> dict:
+    """Return what was drawn on an axis as a lane: its pixels, without the axis."""
+    image = axis.images[0]
+    file = io.BytesIO()
+    imsave(file, image.to_rgba(image.get_array(), bytes=True), origin="lower", format="png")
+    return {"name": name, "kind": "picture", "data": file.getvalue(), "top_khz": rate / 2000}
+
+
+def _track(name: str, waveform: np.ndarray, rate: int) -> dict:
+    return {"name": name, "audio": wav(waveform, rate)}

@@ -1,0 +1,232 @@
+"""The panels of the app: source, what is heard, settings, results. Taught in notebook 06."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import ipywidgets as widgets
+
+from textsep_lab import gemini, studio_exports
+from textsep_lab.demo import words
+from textsep_lab.demo.courier import Courier
+from textsep_lab.demo.parts import Notice, box, button, heading
+from textsep_lab.studio import ears
+from textsep_lab.studio_request import COMPONENTS, Chip, Request, Run
+from textsep_lab.studio_sources import (
+    Recording,
+    esc50_clips,
+    examples,
+    open_esc50,
+    open_example,
+)
+from textsep_lab.timegate import DEFAULT_FADE
+
+Opener = Callable[[], Recording]
+
+
+class SourcePanel(widgets.Box):
+    """Examples, ESC-50 where it is on disk, files and the microphone.
+
+    Args:
+        courier: brings files.
+        opened: is called with what opens the recording that was chosen.
+    """
+
+    def __init__(self, courier: Courier, opened: Callable[[Opener], None]) -> None:
+        self.courier, self.notice = courier, Notice()
+        self.about = widgets.Label()
+        self.about.add_class("about")
+        names = [("Choose an example…", ""), *((name, name) for name in examples())]
+        self._example = widgets.Dropdown(options=names, description="Example")
+        self._showing, self._class = "", None
+
+        def choose(name: str) -> None:
+            if name and name != self._showing:
+                opened(partial(open_example, name))
+
+        _on_value(self._example, choose)
+        row = box(self._example, *self._esc50(opened), courier, name="source-row")
+        super().__init__([row, self.about, self.notice])
+        self.add_class("source")
+
+    def show(self, recording: Recording) -> None:
+        """Say what is open."""
+        self.notice.fail("")
+        self.about.value = words.about_recording(recording)
+        self._showing = recording.name if recording.source == "example" else ""
+        self._example.value = self._showing
+        if self._class is not None and recording.source != "esc50":
+            self._class.value = self._class.options[0]
+
+    def _esc50(self, opened: Callable[[Opener], None]) -> list[widgets.Widget]:
+        clips = esc50_clips()
+        if not clips:
+            return []
+        kind = self._class = widgets.Dropdown(options=["ESC-50…", *clips], description="Class")
+        clip = widgets.Dropdown(options=[("Clip…", "")], description="Clip")
+
+        def fill(label: str) -> None:
+            clip.options = [("Clip…", ""), *((name, name) for name in clips.get(label, ()))]
+
+        _on_value(kind, fill)
+        _on_value(clip, lambda name: name and opened(partial(open_esc50, name)))
+        return [kind, clip]
+
+
+class HearPanel(widgets.Box):
+    """What is in the recording: a button that asks, and a chip for each answer.
+
+    Args:
+        detect, suggest: are called by the buttons for the ears and for Gemini.
+        chosen: is called with the chip that was clicked.
+    """
+
+    def __init__(
+        self,
+        detect: Callable[[], None],
+        suggest: Callable[[], None],
+        chosen: Callable[[Chip], None],
+    ) -> None:
+        self._chosen, self.notice = chosen, Notice()
+        self._chips = box(name="chips")
+        self._detect = button("What's in here?", detect, "quiet")
+        ask = button("Ask Gemini", suggest, "quiet", tip=gemini.PRIVACY)
+        warning = widgets.HTML(f'<p class="told">Ask Gemini: {gemini.PRIVACY}</p>')
+        self._gemini = box(ask, warning, name="gemini")
+        super().__init__([box(self._detect, name="chips"), self._chips, self._gemini, self.notice])
+        self.add_class("hear")
+
+    def allow_gemini(self, allowed: bool) -> None:
+        """Show the button for Gemini, with what it does to privacy, or hide it."""
+        self._gemini.layout.display = "" if allowed else "none"
+
+    def busy(self, busy: bool) -> None:
+        """Say that an answer is awaited."""
+        self._detect.description = "Listening…" if busy else "What's in here?"
+        if not busy:
+            self.notice.tell("")
+
+    def show(self, chips: list[Chip]) -> None:
+        """Show a chip for each sound."""
+        self._chips.children = [self._chip(chip) for chip in chips]
+
+    def _chip(self, chip: Chip) -> widgets.Button:
+        said = "" if chip.probability is None else f"  {100 * chip.probability:.0f} %"
+        tip = f"Ask for “{chip.label}” where it is heard"
+        return button(chip.label + said, lambda: self._chosen(chip), "chip", tip=tip)
+
+
+class SettingsPanel(widgets.Box):
+    """Strength, fade, method, and the ears where there is a choice.
+
+    Args:
+        changed: is called when any of them changes.
+        ears_chosen: is called with the name of an encoder.
+    """
+
+    def __init__(self, changed: Callable[[], None], ears_chosen: Callable[[str], None]) -> None:
+        slider = {"continuous_update": False}
+        self._strength = widgets.FloatSlider(
+            1.0, min=0, max=1, step=0.05, description="Strength", readout_format=".0%", **slider
+        )
+        self._fade = widgets.FloatSlider(
+            DEFAULT_FADE, min=0, max=0.5, step=0.01, description="Fade (s)", **slider
+        )
+        methods = [("Network", "unet"), ("NMF", "nmf")]
+        self._method = widgets.ToggleButtons(options=methods, description="Method")
+        self._components = widgets.IntSlider(
+            8, min=COMPONENTS[0], max=COMPONENTS[-1], description="Components", **slider
+        )
+        fields = [self._strength, self._fade, self._method, self._components]
+        for field in fields:
+            _on_value(field, lambda _: (self._arrange(), changed()))
+        names = ears()
+        if len(names) > 1:
+            choice = widgets.Dropdown(options=names, description="Ears")
+            _on_value(choice, ears_chosen)
+            fields.append(choice)
+        super().__init__(fields)
+        self.add_class("settings")
+        self._arrange()
+
+    @property
+    def values(self) -> dict:
+        """The settings as `Request` has them."""
+        return {
+            "fade": self._fade.value,
+            "strength": self._strength.value,
+            "method": self._method.value,
+            "components": self._components.value,
+        }
+
+    def show(self, request: Request) -> None:
+        """Show other settings."""
+        self._fade.value, self._strength.value = request.fade, request.strength
+        self._method.value, self._components.value = request.method, request.components
+
+    def _arrange(self) -> None:
+        self._components.layout.display = "" if self._method.value == "nmf" else "none"
+
+
+class ResultPanel(widgets.Box):
+    """What came out, files to save, and the last runs.
+
+    Args:
+        save: is called with a key of `FILES`.
+        chosen: is called with an earlier run.
+    """
+
+    FILES: ClassVar[dict] = {
+        "Output": ("output.wav", "audio/wav", partial(studio_exports.wav, track="output")),
+        "Residual": ("residual.wav", "audio/wav", partial(studio_exports.wav, track="residual")),
+        "Picture": ("separation.png", "image/png", studio_exports.picture),
+        "Recipe": ("recipe.json", "application/json", studio_exports.recipe),
+    }
+
+    def __init__(self, save: Callable[[str], None], chosen: Callable[[Run], None]) -> None:
+        self._chosen, self.notice, self._about = chosen, Notice(), widgets.HTML()
+        tip = "Save as {0}"
+        files = [
+            button(name, partial(save, name), "quiet", tip=tip.format(self.FILES[name][0]))
+            for name in self.FILES
+        ]
+        self._files = box(widgets.Label("Save"), *files, name="chips")
+        self._old = Notice()
+        result = box(heading("Result"), self._old, self._about, self._files, self.notice,
+                     name="panel")  # fmt: skip
+        self._runs = box(name="history")
+        history = box(heading("Last runs"), self._runs, name="panel")
+        super().__init__([result, history])
+        self.add_class("panels")
+        self.add_class("results")
+        self.clear()
+
+    def clear(self) -> None:
+        """Show no result; the last runs stay."""
+        self.children[0].layout.display = "none"
+        self.layout.display = "" if self._runs.children else "none"
+
+    def show(self, run: Run, runs: list[Run]) -> None:
+        """Show a run among the last ones."""
+        self._about.value = words.about_run(run)
+        self.notice.fail("")
+        self._runs.children = [self._entry(each, run) for each in reversed(runs)]
+        self.children[0].layout.display = self.layout.display = ""
+
+    def outdated(self, old: bool) -> None:
+        """Say that something was changed since."""
+        self._old.tell("Changed since: press Separate again." if old else "")
+
+    def _entry(self, run: Run, current: Run) -> widgets.Button:
+        said, name = words.about_request(run.request), run.recording.name
+        if run.recording.sha256 != current.recording.sha256:
+            said = f"{said} · {name}"
+        classes = ("entry", "current") if run is current else ("entry",)
+        tip = f"Go back to this run of {name}"
+        return button(said, lambda: self._chosen(run), *classes, tip=tip)
+
+
+def _on_value(field: widgets.Widget, changed: Callable) -> None:
+    field.observe(lambda change: changed(change["new"]), "value")

@@ -1,0 +1,92 @@
+"""What the app says: sentences about recordings and runs, and its help. Taught in notebook 06."""
+
+from __future__ import annotations
+
+import html
+import math
+
+from textsep_lab import studio_exports
+from textsep_lab.studio_request import Heard, Request, Run
+from textsep_lab.studio_sources import Recording
+
+HELP = """<details class="help"><summary>How it works</summary>
+<ol><li>Choose an example, open a file or record. Drag across the picture to mark the stretch of
+time to work in; several are fine, and without any it is the whole recording.</li>
+<li>“What's in here?” listens for you. A click on a sound fills in its name and its moments. Or
+type any sound in a few English words.</li>
+<li><b>Keep</b> leaves only that sound in the windows, <b>Remove</b> all but it. Outside the windows
+the recording stays as it is, sample for sample.</li>
+<li>Press Separate, then switch between input, output and residual (what was taken away) while it
+plays.</li></ol>
+<p>A program of 3 million parameters does this; it knows some 60 everyday sounds well, others
+sometimes, music and voices on top of each other not at all. It runs on this computer; nothing is
+sent anywhere unless you ask Gemini.</p></details>"""
+
+_SURE = ((0.85, "is very likely there"), (0.5, "is probably there"),
+         (0.2, "is doubtful: listen whether the output is what you meant"),
+         (-1.0, "is probably not there: what you hear may be something else"))  # fmt: skip
+
+
+def about_recording(recording: Recording) -> str:
+    """Return length, rate and channels in words.
+
+    Example:
+        >>> import numpy as np
+        >>> about_recording(Recording("rain.wav", np.zeros((2, 44100), np.float32), 44100))
+        'rain.wav · 1.00 s · 44.1 kHz · stereo'
+    """
+    channels = len(recording.waveform)
+    kind = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+    khz = f"{recording.sample_rate / 1000:g} kHz"
+    return f"{recording.name} · {recording.duration:.2f} s · {khz} · {kind}"
+
+
+def about_run(run: Run) -> str:
+    """Return what came out of a run, as HTML."""
+    lines = [_heard(each) for each in run.heard]
+    change, where = run.energy_change_db, "The recording"
+    if run.request.windows is not None:
+        where = "The window" if len(run.request.windows) == 1 else "The windows together"
+    if math.isnan(change):
+        lines.append("There is silence: nothing was there to separate.")
+    elif math.isinf(change):
+        lines.append(f"{where} is silent now.")
+    else:
+        lines.append(f"{where}: <b>{change:+.1f} dB</b> against the input. "
+                     f"Done in {_seconds(run.seconds)}.")  # fmt: skip
+    items = "".join(f"<p>{line}</p>" for line in lines)
+    return (
+        f'<div class="result">{items}<details><summary>Repeat this in Python</summary>'
+        f"<pre>{html.escape(studio_exports.code(run))}</pre></details></div>"
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _heard(each: Heard) -> str:
+    sure = next(words for least, words in _SURE if each.confidence >= least)
+    share = ""
+    if not math.isnan(each.energy_share):
+        share = f" It takes {100 * min(1.0, each.energy_share):.0f} % of the energy."
+    percent = round(100 * each.confidence)
+    bar = f'<span class="meter"><i style="width:{percent}%"></i></span>'
+    name = html.escape(each.query.text)
+    return f"{bar}<b>“{name}”</b> {sure} (confidence {percent} %).{share}"
+
+
+def about_request(request: Request) -> str:
+    """Return a request in a few words.
+
+    Example:
+        >>> from textsep_lab.studio_request import Query
+        >>> about_request(Request((Query("rain", "remove"),), ((1.0, 2.5),), strength=0.5))
+        'Remove rain · 1–2.5 s · 50 %'
+    """
+    said = [f"{request.mode.capitalize()} {request.title}"]
+    if request.windows is not None:
+        said.append(", ".join(f"{a:.4g}–{b:.4g} s" for a, b in request.windows))
+    said += ["NMF"] if request.method == "nmf" else []
+    said += [f"{100 * request.strength:.0f} %"] if request.strength < 1 else []
+    return " · ".join(said)

@@ -1,0 +1,240 @@
+"""The studio: what the interactive demo knows and can do, without a widget in it.
+
+It holds an open recording, answers what is in it, separates several sounds at once and remembers
+the last runs. Taught in notebook 06.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from copy import copy
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from textsep_lab import gemini
+from textsep_lab.detection import SILENCE, Detector, load_detector
+from textsep_lab.embeddings import ENCODERS
+from textsep_lab.mini_clap import MiniClapEncoder
+from textsep_lab.paths import checkpoints_dir
+from textsep_lab.result import Separation
+from textsep_lab.separation import MODES, Separator, load_separator
+from textsep_lab.studio_request import MAX_QUERIES, Chip, Heard, Query, Request, Run
+from textsep_lab.studio_sources import Recording, open_example
+from textsep_lab.timegate import check_windows
+
+MAX_CHIPS, MAX_RUNS, MAX_RUN_BYTES = 6, 8, 2**29
+Progress = Callable[[float, str], None]
+
+
+class Cancelled(Exception):
+    """Someone asked for something else before this was done."""
+
+
+class Studio:
+    """An open recording and what is done with it.
+
+    Queries are combined on the mask. The masks of those to keep are added, and the sum held at
+    1; so are those of the queries to remove. If any sound is kept, the mask is the first sum
+    less the second, not below 0, and what it leaves is taken away: removing a sound then matters
+    only where it shares the spectrum with a kept one. If none is kept, the mask is the second
+    sum, and that is taken away. Either way there is one mask, which `Separator.separate` applies
+    within the windows: a single query gives exactly its result.
+
+    The strength scales what is taken away: ``output = input − strength · residual``.
+
+    Args:
+        separator: None loads the shipped one when it is first needed.
+        detector: the ears that fill the chips and judge confidence; None for the separator's.
+
+    Example:
+        >>> from textsep_lab.studio_request import Query, Request
+        >>> studio = Studio()
+        >>> run = studio.separate(Request((Query("dog barking"),), windows=((1.0, 3.5),)))
+        >>> run.heard[0].confidence > 0.5, run.energy_change_db < 0
+        (True, True)
+    """
+
+    def __init__(
+        self, separator: Separator | None = None, detector: Detector | None = None
+    ) -> None:
+        self._given, self._detector = separator, detector
+        self._masks: dict[tuple, torch.Tensor] = {}
+        self.runs: list[Run] = []
+        self.recording = open_example()
+
+    @cached_property
+    def separator(self) -> Separator:
+        """The separator, with this studio's ears."""
+        separator = copy(self._given or load_separator())
+        separator._detector = self._detector or separator.detector
+        return separator
+
+    def open(self, recording: Recording) -> None:
+        """Work on another recording from now on; the runs stay."""
+        self.recording = recording
+        self._masks.clear()
+
+    def use_ears(self, name: str) -> None:
+        """Let another encoder of `ears` listen.
+
+        Raises:
+            ValueError, ImportError, FileNotFoundError: see `load_detector`.
+        """
+        self.separator._detector = load_detector(name)
+        self._masks.clear()
+
+    def detect(self, labels: Iterable[str] | None = None) -> list[Chip]:
+        """Return what is heard in the recording, the most probable first.
+
+        Raises:
+            ValueError: the recording is silent, or a label is no query.
+        """
+        rate = self.recording.sample_rate
+        table = self.separator.detector.detect(self.recording.waveform, labels, MAX_CHIPS, rate)
+        if list(table["label"]) == [SILENCE]:
+            raise ValueError("The recording is silent: there is nothing to hear in it.")
+        return [
+            Chip(label, float(rows["probability"].iloc[0]),
+                 tuple(zip(rows["start"].tolist(), rows["end"].tolist(), strict=True)))
+            for label, rows in table.groupby("label", sort=False)
+        ]  # fmt: skip
+
+    def suggest(self, say: Callable[[str], None]) -> list[Chip]:
+        """Send the recording to Gemini and return what it hears; `say` is told so before.
+
+        Raises:
+            ValueError, ImportError, ConnectionError: see `gemini.describe`.
+        """
+        found = gemini.describe(self.recording.waveform, self.recording.sample_rate, say=say)
+        return [Chip(x.label, None, () if x.start is None else ((x.start, x.end),)) for x in found]
+
+    def separate(
+        self,
+        request: Request,
+        progress: Progress = lambda share, doing: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Run:
+        """Keep and remove what is asked, remember the run and return it.
+
+        Args:
+            progress: is told the share that is done, 0 to 1, and what is being done.
+            cancelled: is asked between the steps.
+
+        Raises:
+            ValueError: something in the request is wrong; one sentence says what.
+            Cancelled: `cancelled` said so; nothing is remembered.
+        """
+        began, recording, request = time.perf_counter(), self.recording, request.checked()
+        if request.windows is not None:
+            windows = check_windows(request.windows, recording.duration)
+            request = replace(request, windows=tuple(windows))
+        singles, steps = [], len(request.queries) + (len(request.queries) > 1)
+        for k, query in enumerate(request.queries):
+            progress(k / steps, f"Looking for “{query.text}”")
+            singles.append(self._separate(recording, request, (query,)))
+            if cancelled():
+                raise Cancelled
+        heard = tuple(
+            Heard(query, single.confidence, single.energy_share)
+            for query, single in zip(request.queries, singles, strict=True)
+        )
+        result = singles[0]
+        if len(heard) > 1:
+            progress(1 - 1 / steps, "Putting the sounds together")
+            result = self._separate(recording, request, request.queries)
+            result = replace(result, confidence=min(each.confidence for each in heard))
+        result = _weaken(replace(result, format=recording.format), request.strength)
+        if cancelled():
+            raise Cancelled
+        run = Run(recording, request, result, heard, time.perf_counter() - began)
+        self._remember(run)
+        return run
+
+    def _remember(self, run: Run) -> None:
+        """Keep the last runs, and of long recordings only as many as memory has room for."""
+        self.runs = [*self.runs, run][-MAX_RUNS:]
+        while len(self.runs) > 1 and sum(map(_size, self.runs)) > MAX_RUN_BYTES:
+            self.runs = self.runs[1:]
+
+    def _separate(
+        self, recording: Recording, request: Request, queries: tuple[Query, ...]
+    ) -> Separation:
+        asked = replace(request, queries=queries)
+        masks = {query: self._mask(recording, query.text, asked) for query in queries}
+        mask, config = _combine(masks), next(iter(masks.values()))[1]
+        worker = _WithMask(self.separator, mask, config)
+        windows = None if asked.windows is None else list(asked.windows)
+        return worker.separate(
+            recording.waveform, asked.title, asked.mode, windows, asked.fade,
+            recording.sample_rate, asked.method, asked.components,
+        )  # fmt: skip
+
+    def _mask(self, recording: Recording, query: str, request: Request) -> tuple:
+        """Return a query's mask and its configuration; it depends on no window, so keep it."""
+        components = request.components if request.method == "nmf" else None
+        key = (recording.sha256, query, request.method, components)
+        if key not in self._masks:
+            if len(self._masks) == 2 * MAX_QUERIES:
+                del self._masks[next(iter(self._masks))]
+            with torch.no_grad():
+                self._masks[key] = self.separator._mask(
+                    recording.waveform, recording.sample_rate, query, request.method,
+                    request.components, None,
+                )  # fmt: skip
+        return self._masks[key]
+
+
+class _WithMask(Separator):
+    """A separator that is told its mask instead of estimating one."""
+
+    def __init__(self, separator: Separator, mask: torch.Tensor, config) -> None:
+        vars(self).update(vars(separator))
+        self._told = mask, config
+
+    def _mask(self, *_request) -> tuple:
+        return self._told
+
+
+def _combine(masks: dict[Query, tuple]) -> torch.Tensor:
+    """Return one mask of many; see `Studio`."""
+    if len(masks) == 1:
+        return next(iter(masks.values()))[0]
+    kept, removed = (
+        [mask for query, (mask, _) in masks.items() if query.mode == mode] for mode in MODES
+    )
+    if not kept or not removed:
+        return sum(kept or removed).clamp(0, 1)
+    return (sum(kept).clamp(0, 1) - sum(removed).clamp(0, 1)).clamp(0, 1)
+
+
+def _size(run: Run) -> int:
+    return 3 * run.result.input.nbytes  # input, output, residual
+
+
+def _weaken(result: Separation, strength: float) -> Separation:
+    """Apply only so much of the change; at 1, nothing differs."""
+    if strength == 1:
+        return result
+    residual = np.float32(strength) * result.residual
+    return replace(result, output=result.input - residual, residual=residual)
+
+
+def ears() -> list[str]:
+    """Return the names of the encoders that can listen here: installed, with weights, calibrated.
+
+    Example:
+        >>> "mini-clap" in ears()
+        True
+    """
+    ready = []
+    for name, encoder in ENCODERS.items():
+        status = encoder.status()
+        calibrated = (checkpoints_dir() / name / "calibration.json").is_file()
+        here = status.hears and status.installed and calibrated
+        if here and (status.weights is not None or name == MiniClapEncoder.name):
+            ready.append(name)
+    return ready

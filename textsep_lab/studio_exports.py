@@ -1,0 +1,175 @@
+"""What leaves the studio: sound files, the picture, a recipe, and lines of Python.
+
+Taught in notebook 06.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textsep_lab import audio, plots
+from textsep_lab.studio import Studio
+from textsep_lab.studio_request import Query, Request, Run
+from textsep_lab.studio_sources import BUNDLED, Recording, open_esc50, open_example
+
+FORMAT = "textsep recipe 1"
+TRACKS = ("input", "output", "residual")
+
+
+def wav(run: Run, track: str = "output") -> bytes:
+    """Return a run's input, output or residual as a WAV file.
+
+    It keeps the samples of the recording's own file where a WAV can: then a sample outside the
+    windows is the file's, bit for bit.
+
+    Raises:
+        ValueError: there is no such track.
+    """
+    if track not in TRACKS:
+        raise ValueError(f"There is no track '{track}': choose {', '.join(TRACKS)}.")
+    waveform = getattr(run.result, track)
+    subtype = run.recording.format.subtype if run.recording.format else None
+    if np.abs(waveform).max() > 1:
+        subtype = "FLOAT"  # integers would clip it
+    with tempfile.TemporaryDirectory() as folder:
+        path = audio.save(Path(folder) / "track.wav", waveform, run.result.sample_rate, subtype)
+        return path.read_bytes()
+
+
+def picture(run: Run) -> bytes:
+    """Return the figure of a run as a PNG file."""
+    with tempfile.TemporaryDirectory() as folder:
+        return plots.write(run.result.plot(), Path(folder) / "separation.png").read_bytes()
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return a run's recipe: what went in, what was asked, and what came out, for JSON."""
+    change = run.energy_change_db
+    return {
+        "format": FORMAT,
+        "version": version("textsep-lab"),
+        "recording": {
+            "name": run.recording.name,
+            "source": run.recording.source,
+            "sha256": run.recording.sha256,
+        },
+        "request": asdict(run.request),
+        "result": {
+            "heard": [
+                {
+                    "query": each.query.text,
+                    "confidence": round(each.confidence, 4),
+                    "energy_share": _number(each.energy_share),
+                }
+                for each in run.heard
+            ],
+            "energy_share": _number(run.result.energy_share),
+            "energy_change_db": _number(change),
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def recipe(run: Run) -> bytes:
+    """Return a run's recipe as a JSON file; `open_recipe` reads it."""
+    return (json.dumps(facts(run), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def open_recipe(studio: Studio, data: bytes) -> Request:
+    """Open the recording of a recipe in the studio and return what was asked.
+
+    A file that was uploaded cannot be opened again from here: it must be open already.
+
+    Raises:
+        ValueError: not a recipe, or it was made with a recording that is not open.
+        FileNotFoundError: it was made with a clip of ESC-50, which is not on disk.
+    """
+    try:
+        given = json.loads(data)
+        if given["format"] != FORMAT:
+            raise ValueError("another format")
+        request, source = _request(given["request"]), given["recording"]
+        name, kind, sha256 = (str(source[key]) for key in ("name", "source", "sha256"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("This is not a recipe of the studio: give a JSON it has saved.") from error
+    request = request.checked()
+    if studio.recording.sha256 != sha256:
+        recording = _open(name, kind)
+        if recording is None or recording.sha256 != sha256:
+            raise ValueError(f"This recipe was made with '{name}': open that recording first.")
+        studio.open(recording)
+    return request
+
+
+def _request(given: dict[str, Any]) -> Request:
+    queries = tuple(Query(query["text"], query["mode"]) for query in given["queries"])
+    windows = given["windows"]
+    if windows is not None:
+        windows = tuple((float(start), float(end)) for start, end in windows)
+    strength, fade = float(given["strength"]), float(given["fade"])
+    return Request(queries, windows, fade, strength, given["method"], int(given["components"]))
+
+
+def _open(name: str, kind: str) -> Recording | None:
+    openers = {"example": open_example, "esc50": open_esc50}
+    return openers[kind](name) if kind in openers else None
+
+
+def code(run: Run) -> str:
+    """Return lines of Python that give the run's output again.
+
+    One query at full strength is a call of `Separator.separate`; more needs the studio.
+    """
+    request = run.request
+    windows = None if request.windows is None else [tuple(map(_brief, w)) for w in request.windows]
+    if len(request.queries) > 1 or request.strength != 1 or run.recording.source == "esc50":
+        return _studio_code(run, windows)
+    given = {"mode": request.mode, "windows": windows, "fade": request.fade}
+    given |= {"method": "nmf", "components": request.components} if request.method == "nmf" else {}
+    rest = ", ".join(f"{key}={value!r}" for key, value in given.items())
+    first = "from textsep_lab import load_separator\n"
+    where = repr(run.recording.name)
+    if run.recording.source == "example":
+        if run.recording.name != BUNDLED:
+            return _studio_code(run, windows)
+        first += "from textsep_lab.paths import demo_data_dir\n"
+        where = 'demo_data_dir() / "mixture.wav"'
+    query = request.queries[0].text
+    return f"{first}\nresult = load_separator().separate({where}, {query!r}, {rest})\n"
+
+
+def _brief(seconds: float) -> float:
+    return round(seconds, 6)
+
+
+def _studio_code(run: Run, windows: list | None) -> str:
+    request, name = run.request, run.recording.name
+    opened = {
+        "example": f"open_example({name!r})",
+        "esc50": f"open_esc50({name!r})",
+        "file": f"open_bytes({name!r}, Path({name!r}).read_bytes())",
+    }[run.recording.source]
+    queries = ", ".join(f"Query({query.text!r}, {query.mode!r})" for query in request.queries)
+    asked = f"({queries},), windows={windows}, fade={request.fade}, strength={request.strength}"
+    asked += f", method={request.method!r}, components={request.components}"
+    lines = ["from pathlib import Path\n"] if run.recording.source == "file" else []
+    lines += [
+        "from textsep_lab.studio import Studio",
+        "from textsep_lab.studio_request import Query, Request",
+        f"from textsep_lab.studio_sources import {opened.partition('(')[0]}\n",
+        "studio = Studio()",
+        f"studio.open({opened})",
+        f"result = studio.separate(Request({asked})).result",
+    ]
+    return "\n".join(lines) + "\n"
