@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,3 +163,18 @@ def dataset(tmp_path_factory):
 @pytest.fixture(scope="session")
 def table(dataset):
     return esc50.read_table(dataset)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The system's Chromium, headless, with a microphone that plays beeps."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip("There is no /usr/bin/chromium: install it with apt install chromium.")
+    given = ["--headless=new", "--no-sandbox", "--disable-gpu"]
+    given += [f"--use-fake-{what}-for-media-stream" for what in ("device", "ui")]
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=given)
+        yield browser
+        browser.close()

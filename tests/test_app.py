@@ -106,20 +106,6 @@ def test_nothing_is_fetched_from_elsewhere():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("There is no /usr/bin/chromium: install it with apt install chromium.")
-    given = ["--headless=new", "--no-sandbox", "--disable-gpu"]
-    given += [f"--use-fake-{what}-for-media-stream" for what in ("device", "ui")]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=given)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def address(dataset, tmp_path_factory):
     """Start the server on a free port; a kernel of its own for each visitor."""
     with socket.socket() as free:

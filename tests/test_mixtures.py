@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from textsep_lab import manifests, mixtures, oracles
 from textsep_lab.augment import SHARE, augment, change_speed, equalise
 from textsep_lab.metrics import si_sdr
-from textsep_lab.mixtures import Clips, Recipe, RecipeSampler
+from textsep_lab.mixtures import Clips, Recipe
+from textsep_lab.recipes import RecipeSampler, active_offset, evaluation_recipes
 from textsep_lab.spectral import Stft
 
 QUICK = settings(max_examples=25, deadline=None)
@@ -200,7 +201,7 @@ def test_active_offset_avoids_silence(start):
 
     # The sound is an eighth of the clip: a blind crop would miss it more often than not.
     assert np.mean([heard(offset) for offset in range(0, 16000, 400)]) < 0.5
-    offsets = [mixtures.active_offset(waveform, 4000, rng) for _ in range(200)]
+    offsets = [active_offset(waveform, 4000, rng) for _ in range(200)]
     assert np.mean([heard(offset) for offset in offsets]) > 0.97
     assert len(set(offsets)) > 5
 
@@ -209,15 +210,15 @@ def test_active_offset_avoids_silence(start):
 @pytest.mark.parametrize("samples", [1, 400, 5000])
 def test_active_offset_of_short_and_silent_clips(length, samples):
     for waveform in (np.zeros(length, np.float32), np.ones(length, np.float32)):
-        offset = mixtures.active_offset(waveform, samples, np.random.default_rng(0))
+        offset = active_offset(waveform, samples, np.random.default_rng(0))
         assert 0 <= offset < max(length, 1)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_evaluation_makes_every_clip_a_target_once(table, shared_ids, seed):
     for rows in (table, shared_ids, shared_ids.sample(frac=1, random_state=1)):
-        recipes = mixtures.evaluation_recipes(rows, seed, samples=16000)
-        assert recipes == mixtures.evaluation_recipes(rows, seed, samples=16000)
+        recipes = evaluation_recipes(rows, seed, samples=16000)
+        assert recipes == evaluation_recipes(rows, seed, samples=16000)
         assert [r.sources[0] for r in recipes] == sorted(rows["filename"])
         info = rows.set_index("filename")
         for recipe in recipes:
@@ -225,14 +226,14 @@ def test_evaluation_makes_every_clip_a_target_once(table, shared_ids, seed):
             assert recipe.label == target["category"] != other["category"]
             assert target["src_file"] != other["src_file"]
             assert (recipe.snr_db, recipe.offsets, recipe.gain_db) == ((0.0,), (0, 0), 0.0)
-    assert recipes != mixtures.evaluation_recipes(rows, seed + 1, samples=16000)
+    assert recipes != evaluation_recipes(rows, seed + 1, samples=16000)
 
 
 def test_evaluation_needs_an_interferer_for_every_clip(table):
     with pytest.raises(ValueError, match=r"^Too few classes.*\.$"):
-        mixtures.evaluation_recipes(table[table["category"] == "dog"])
+        evaluation_recipes(table[table["category"] == "dog"])
     with pytest.raises(ValueError, match=r"^Too few classes.*\.$"):
-        mixtures.evaluation_recipes(table.assign(src_file=1))
+        evaluation_recipes(table.assign(src_file=1))
 
 
 # Ideal masks
@@ -370,9 +371,7 @@ def test_companions_survive_a_manifest(tmp_path, clips):
 
 
 def test_evaluation_with_numpy_levels_makes_a_readable_manifest(tmp_path, table):
-    recipes = [
-        r for snr in np.array([-5.0, 0, 5]) for r in mixtures.evaluation_recipes(table, snr_db=snr)
-    ]
+    recipes = [r for snr in np.array([-5.0, 0, 5]) for r in evaluation_recipes(table, snr_db=snr)]
     assert manifests.read_manifest(manifests.write_manifest(recipes, tmp_path / "m.csv")) == recipes
 
 

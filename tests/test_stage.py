@@ -175,19 +175,6 @@ def state():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("There is no /usr/bin/chromium: install it with apt install chromium.")
-    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu"]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def open_stage(browser):
     """Open a page with the stage; at the end, nothing may have been complained about."""
     complaints, contexts = [], []

@@ -12,14 +12,8 @@ import pandas as pd
 
 from textsep_lab.esc50 import label_text
 from textsep_lab.listening_data import FADE, activity
-from textsep_lab.mixtures import (
-    Clips,
-    active_offset,
-    evaluation_recipes,
-    render,
-    scale_to_snr,
-    wrapped,
-)
+from textsep_lab.mixtures import Clips, render, scale_to_snr, wrapped
+from textsep_lab.recipes import active_offset, evaluation_recipes
 from textsep_lab.timegate import Window, gate
 
 SAMPLE_RATE = 16000

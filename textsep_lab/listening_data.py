@@ -16,15 +16,8 @@ from textsep_lab import esc50, wordings
 from textsep_lab.audio_tower import JointNetwork, TowerConfig, listen, pool
 from textsep_lab.augment import augment
 from textsep_lab.embeddings import TextEncoder
-from textsep_lab.mixtures import (
-    Clips,
-    Recipe,
-    RecipeSampler,
-    evaluation_recipes,
-    render,
-    render_sources,
-    wrapped,
-)
+from textsep_lab.mixtures import Clips, Recipe, render, render_sources, wrapped
+from textsep_lab.recipes import RecipeSampler, evaluation_recipes
 from textsep_lab.settings import ListenerSettings
 from textsep_lab.timegate import gate
 from textsep_lab.training_data import read_all, training_table

@@ -12,8 +12,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from textsep_lab import audio, esc50
-from textsep_lab.mixtures import Clips, Recipe, RecipeSampler, render
+from textsep_lab.mixtures import Clips, Recipe, render
 from textsep_lab.paths import atomic_write
+from textsep_lab.recipes import RecipeSampler
 
 _TUPLES = {"sources": str, "snr_db": float, "offsets": int}
 _NUMBERS = {"samples": int, "gain_db": float, "seed": int}

@@ -21,6 +21,7 @@ from textsep_lab.reading import Reader, load_reader, reader_path
 from textsep_lab.result import Separation
 from textsep_lab.timegate import DEFAULT_FADE, Window, check_windows, gate
 
+Masked = tuple[torch.Tensor, UNetConfig]  # [1, n_freq, frames] in [0, 1]
 MODES, METHODS, AUTO = ("keep", "remove"), ("unet", "nmf"), "auto"
 
 
@@ -76,6 +77,10 @@ class Separator:
         self._detector = self._detector or load_detector()
         return self._detector
 
+    @detector.setter
+    def detector(self, detector: Detector) -> None:
+        self._detector = detector
+
     @torch.no_grad()
     def separate(
         self,
@@ -88,6 +93,7 @@ class Separator:
         method: str = "unet",
         components: int = 8,
         unwanted: str | None = None,
+        mask: Masked | None = None,
     ) -> Separation:
         """Keep or remove what the query names, inside the windows.
 
@@ -103,6 +109,7 @@ class Separator:
             method: ``unet``, or ``nmf`` for the classical baseline.
             components: of the NMF.
             unwanted: what else is there, in a few words; None lets the ears find out.
+            mask: of `mask`, to use instead of estimating one.
 
         Raises:
             FileNotFoundError: no such file.
@@ -120,8 +127,10 @@ class Separator:
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
         opening = gate(windows, samples, sample_rate, fade)
-        mask, config = self._mask(waveform, sample_rate, query, method, components, unwanted)
-        target = apply_to_channels(mask, waveform, sample_rate, config)
+        if mask is None:
+            mask = self.mask(waveform, sample_rate, query, method, components, unwanted)
+        values, config = mask
+        target = apply_to_channels(values, waveform, sample_rate, config)
         # The residual comes first: where the gate is 0 it is 0, and the output is the input.
         residual = opening * (target if mode == "remove" else waveform - target)
         residual[:, opening == 0] = 0  # and not -0, which would turn an input of -0 into 0
@@ -130,7 +139,7 @@ class Separator:
             input=waveform,
             output=waveform - residual,
             residual=residual,
-            mask=mask[0].numpy(),
+            mask=values[0].numpy(),
             mask_hop=config.hop_length / config.sample_rate,
             gate=opening,
             sample_rate=sample_rate,
@@ -172,16 +181,20 @@ class Separator:
             )
         return found
 
-    def _mask(
+    @torch.no_grad()
+    def mask(
         self,
         waveform: np.ndarray,
         sample_rate: int,
         query: str,
-        method: str,
-        components: int,
-        unwanted: str | None,
-    ) -> tuple[torch.Tensor, UNetConfig]:
-        """Return a mask ``[1, n_freq, frames]`` and what says where its rows and columns lie."""
+        method: str = "unet",
+        components: int = 8,
+        unwanted: str | None = None,
+    ) -> Masked:
+        """Return a query's mask and what says where its rows and columns lie; see `separate`.
+
+        It depends on no window, so it can be kept, or joined with others on the same waveform.
+        """
         if method == "unet":
             mask = self.estimate_mask(waveform, sample_rate, query, unwanted)
             return mask, self.network.config

@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from textsep_lab import gemini
 from textsep_lab.detection import SILENCE, Detector, load_detector
@@ -21,7 +20,7 @@ from textsep_lab.embeddings import ENCODERS
 from textsep_lab.mini_clap import MiniClapEncoder
 from textsep_lab.paths import checkpoints_dir
 from textsep_lab.result import Separation
-from textsep_lab.separation import MODES, Separator, load_separator
+from textsep_lab.separation import MODES, Masked, Separator, load_separator
 from textsep_lab.studio_request import MAX_QUERIES, Chip, Heard, Query, Request, Run
 from textsep_lab.studio_sources import Recording, open_example
 from textsep_lab.timegate import check_windows
@@ -62,7 +61,7 @@ class Studio:
         self, separator: Separator | None = None, detector: Detector | None = None
     ) -> None:
         self._given, self._detector = separator, detector
-        self._masks: dict[tuple, torch.Tensor] = {}
+        self._masks: dict[tuple, Masked] = {}
         self.runs: list[Run] = []
         self.recording = open_example()
 
@@ -70,7 +69,8 @@ class Studio:
     def separator(self) -> Separator:
         """The separator, with this studio's ears."""
         separator = copy(self._given or load_separator())
-        separator._detector = self._detector or separator.detector
+        if self._detector is not None:
+            separator.detector = self._detector
         return separator
 
     def open(self, recording: Recording) -> None:
@@ -84,7 +84,7 @@ class Studio:
         Raises:
             ValueError, ImportError, FileNotFoundError: see `load_detector`.
         """
-        self.separator._detector = load_detector(name)
+        self.separator.detector = load_detector(name)
         self._masks.clear()
 
     def detect(self, labels: Iterable[str] | None = None) -> list[Chip]:
@@ -165,50 +165,37 @@ class Studio:
     ) -> Separation:
         asked = replace(request, queries=queries)
         masks = {query: self._mask(recording, query.text, asked) for query in queries}
-        mask, config = _combine(masks), next(iter(masks.values()))[1]
-        worker = _WithMask(self.separator, mask, config)
         windows = None if asked.windows is None else list(asked.windows)
-        return worker.separate(
+        return self.separator.separate(
             recording.waveform, asked.title, asked.mode, windows, asked.fade,
-            recording.sample_rate, asked.method, asked.components,
+            recording.sample_rate, asked.method, asked.components, mask=_combine(masks),
         )  # fmt: skip
 
-    def _mask(self, recording: Recording, query: str, request: Request) -> tuple:
-        """Return a query's mask and its configuration; it depends on no window, so keep it."""
+    def _mask(self, recording: Recording, query: str, request: Request) -> Masked:
+        """Return a query's mask; it depends on no window, so keep it."""
         components = request.components if request.method == "nmf" else None
         key = (recording.sha256, query, request.method, components)
         if key not in self._masks:
             if len(self._masks) == 2 * MAX_QUERIES:
                 del self._masks[next(iter(self._masks))]
-            with torch.no_grad():
-                self._masks[key] = self.separator._mask(
-                    recording.waveform, recording.sample_rate, query, request.method,
-                    request.components, None,
-                )  # fmt: skip
+            self._masks[key] = self.separator.mask(
+                recording.waveform, recording.sample_rate, query, request.method,
+                request.components,
+            )  # fmt: skip
         return self._masks[key]
 
 
-class _WithMask(Separator):
-    """A separator that is told its mask instead of estimating one."""
-
-    def __init__(self, separator: Separator, mask: torch.Tensor, config) -> None:
-        vars(self).update(vars(separator))
-        self._told = mask, config
-
-    def _mask(self, *_request) -> tuple:
-        return self._told
-
-
-def _combine(masks: dict[Query, tuple]) -> torch.Tensor:
+def _combine(masks: dict[Query, Masked]) -> Masked:
     """Return one mask of many; see `Studio`."""
+    first, config = next(iter(masks.values()))
     if len(masks) == 1:
-        return next(iter(masks.values()))[0]
+        return first, config
     kept, removed = (
         [mask for query, (mask, _) in masks.items() if query.mode == mode] for mode in MODES
     )
     if not kept or not removed:
-        return sum(kept or removed).clamp(0, 1)
-    return (sum(kept).clamp(0, 1) - sum(removed).clamp(0, 1)).clamp(0, 1)
+        return sum(kept or removed).clamp(0, 1), config
+    return (sum(kept).clamp(0, 1) - sum(removed).clamp(0, 1)).clamp(0, 1), config
 
 
 def _size(run: Run) -> int:

@@ -15,7 +15,8 @@ from textsep_lab import esc50, wordings
 from textsep_lab.augment import augment
 from textsep_lab.embeddings import TextEncoder, load_encoder
 from textsep_lab.metrics import si_sdr
-from textsep_lab.mixtures import Clips, RecipeSampler, evaluation_recipes, render
+from textsep_lab.mixtures import Clips, render
+from textsep_lab.recipes import RecipeSampler, evaluation_recipes
 from textsep_lab.settings import RunSettings, Settings
 
 SAMPLE_RATE = 16000

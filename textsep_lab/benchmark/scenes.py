@@ -12,7 +12,8 @@ import pandas as pd
 
 from textsep_lab import esc50
 from textsep_lab.manifests import write_manifest
-from textsep_lab.mixtures import Clips, Mixture, Recipe, evaluation_recipes, render
+from textsep_lab.mixtures import Clips, Mixture, Recipe, render
+from textsep_lab.recipes import evaluation_recipes
 
 SAMPLE_RATE = 16000
 

@@ -13,7 +13,7 @@ from textsep_lab.demo.courier import Courier
 from textsep_lab.demo.panels import HearPanel, ResultPanel, SettingsPanel, SourcePanel
 from textsep_lab.demo.parts import Notice, QueryRows, WindowRows, box, button, heading
 from textsep_lab.demo.stage import Stage
-from textsep_lab.demo.worker import Worker, sentence
+from textsep_lab.demo.worker import Worker
 from textsep_lab.studio import Studio
 from textsep_lab.studio_request import Chip, Query, Request, Run
 from textsep_lab.studio_sources import Recording, open_bytes
@@ -58,19 +58,10 @@ class App(widgets.Box):
         start = button("Separate", self._separate, "go", tip="Separate; again to start anew")
         self._go = box(start, self.progress, self.notice, name="go-row")
         self._busy(False)
-        self.results = ResultPanel(self._save, self._show_run)
+        self.results = ResultPanel(courier.save, self._show_run)
 
     def _controls(self) -> widgets.Box:
-        when = box(
-            heading("When"),
-            self.times,
-            box(
-                button("Add a window", self._add_window, "quiet"),
-                button("Whole recording", lambda: self._set_windows([]), "quiet"),
-                name="chips",
-            ),
-            name="panel",
-        )
+        when = box(heading("When"), self.times, name="panel")
         what = box(heading("What"), self.rows, self.hear, name="panel")
         how = box(heading("How"), self.settings, name="panel")
         return box(what, when, how, name="panels")
@@ -137,14 +128,6 @@ class App(widgets.Box):
     def _windows_changed(self, windows: list[list[float]]) -> None:
         self.times.show(windows)
         self._request_changed()
-
-    def _add_window(self) -> None:
-        length, windows = self.studio.recording.duration, self.stage.windows
-        start = windows[-1][1] + 0.25 if windows else 0.2 * length
-        if start + 0.1 >= length:
-            self.times.notice.fail("There is no room after the last window: move it first.")
-            return
-        self._set_windows([*windows, [start, min(start + max(0.5, 0.2 * length), length)]])
 
     # ---- what is in it
 
@@ -250,13 +233,6 @@ class App(widgets.Box):
 
     def _use_ears(self, name: str) -> None:
         self.worker.start("ears", lambda _: self.studio.use_ears(name), self.hear.notice.fail)
-
-    def _save(self, what: str) -> None:
-        name, kind, make = ResultPanel.FILES[what]
-        try:
-            self.source.courier.save(name, make(self.run), kind)
-        except Exception as error:  # the app is to outlive whatever happens here
-            self.results.notice.fail(sentence(error))
 
 
 def app(studio: Studio | None = None) -> App:

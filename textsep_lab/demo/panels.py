@@ -12,6 +12,7 @@ from textsep_lab import gemini, studio_exports
 from textsep_lab.demo import words
 from textsep_lab.demo.courier import Courier
 from textsep_lab.demo.parts import Notice, box, button, heading
+from textsep_lab.demo.worker import sentence
 from textsep_lab.studio import ears
 from textsep_lab.studio_request import COMPONENTS, Chip, Request, Run
 from textsep_lab.studio_sources import (
@@ -174,7 +175,7 @@ class ResultPanel(widgets.Box):
     """What came out, files to save, and the last runs.
 
     Args:
-        save: is called with a key of `FILES`.
+        save: is called with name, content and media type of a file.
         chosen: is called with an earlier run.
     """
 
@@ -185,12 +186,14 @@ class ResultPanel(widgets.Box):
         "Recipe": ("recipe.json", "application/json", studio_exports.recipe),
     }
 
-    def __init__(self, save: Callable[[str], None], chosen: Callable[[Run], None]) -> None:
-        self._chosen, self.notice, self._about = chosen, Notice(), widgets.HTML()
-        tip = "Save as {0}"
+    def __init__(
+        self, save: Callable[[str, bytes, str], None], chosen: Callable[[Run], None]
+    ) -> None:
+        self._deliver, self._chosen, self._run = save, chosen, None
+        self.notice, self._about = Notice(), widgets.HTML()
         files = [
-            button(name, partial(save, name), "quiet", tip=tip.format(self.FILES[name][0]))
-            for name in self.FILES
+            button(what, partial(self._save, what), "quiet", tip=f"Save as {name}")
+            for what, (name, _, _) in self.FILES.items()
         ]
         self._files = box(widgets.Label("Save"), *files, name="chips")
         self._old = Notice()
@@ -210,7 +213,7 @@ class ResultPanel(widgets.Box):
 
     def show(self, run: Run, runs: list[Run]) -> None:
         """Show a run among the last ones."""
-        self._about.value = words.about_run(run)
+        self._run, self._about.value = run, words.about_run(run)
         self.notice.fail("")
         self._runs.children = [self._entry(each, run) for each in reversed(runs)]
         self.children[0].layout.display = self.layout.display = ""
@@ -218,6 +221,13 @@ class ResultPanel(widgets.Box):
     def outdated(self, old: bool) -> None:
         """Say that something was changed since."""
         self._old.tell("Changed since: press Separate again." if old else "")
+
+    def _save(self, what: str) -> None:
+        name, kind, make = self.FILES[what]
+        try:
+            self._deliver(name, make(self._run), kind)
+        except Exception as error:  # the app is to outlive whatever happens here
+            self.notice.fail(sentence(error))
 
     def _entry(self, run: Run, current: Run) -> widgets.Button:
         said, name = words.about_request(run.request), run.recording.name

@@ -55,7 +55,9 @@ class WindowRows(widgets.VBox):
         self._changed, self.duration, self._windows = changed, 0.0, []
         self._filling = False
         self._rows, self.notice = box(name="rows"), Notice()
-        super().__init__([self._rows, self.notice])
+        add = button("Add a window", self._add, "quiet")
+        whole = button("Whole recording", lambda: changed([]), "quiet")
+        super().__init__([self._rows, self.notice, box(add, whole, name="chips")])
 
     def show(self, windows: list[Window]) -> None:
         """Show windows that were set elsewhere."""
@@ -78,6 +80,15 @@ class WindowRows(widgets.VBox):
             field.observe(lambda _: self._read(), "value")
         without = button("×", lambda: self._drop(k), "icon", tip="Remove this window")
         return box(*fields, widgets.Label("s"), without, name="window-row")
+
+    def _add(self) -> None:
+        length = self.duration
+        start = self._windows[-1][1] + 0.25 if self._windows else 0.2 * length
+        if start + 0.1 >= length:
+            self.notice.fail("There is no room after the last window: move it first.")
+            return
+        end = min(start + max(0.5, 0.2 * length), length)
+        self._changed([*self._windows, (start, end)])
 
     def _drop(self, k: int) -> None:
         self._changed(self._windows[:k] + self._windows[k + 1 :])

@@ -18,7 +18,7 @@ type any sound in a few English words.</li>
 the recording stays as it is, sample for sample.</li>
 <li>Press Separate, then switch between input, output and residual (what was taken away) while it
 plays.</li></ol>
-<p>A program of 3 million parameters does this; it knows some 60 everyday sounds well, others
+<p>A network of 5 million parameters does this; it knows some 60 everyday sounds well, others
 sometimes, music and voices on top of each other not at all. It runs on this computer; nothing is
 sent anywhere unless you ask Gemini.</p></details>"""
 
