@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -167,11 +168,15 @@ def table(dataset):
 
 @pytest.fixture(scope="session")
 def browser():
-    """The system's Chromium, headless, with a microphone that plays beeps."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs pip install playwright")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("There is no /usr/bin/chromium: install it with apt install chromium.")
+    """The system's Chromium or Chrome, headless, with a microphone that plays beeps."""
+    missing = pytest.fail if os.environ.get("TEXTSEP_BROWSER") == "required" else pytest.skip
+    try:
+        import playwright.sync_api as api
+    except ImportError:
+        missing("needs pip install playwright")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        missing("There is no chromium and no google-chrome on the PATH: apt install chromium.")
     given = ["--headless=new", "--no-sandbox", "--disable-gpu"]
     given += [f"--use-fake-{what}-for-media-stream" for what in ("device", "ui")]
     with api.sync_playwright() as playwright:
