@@ -2,7 +2,6 @@
 
 import base64
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from traitlets import TraitError
 stage = pytest.importorskip("textsep_lab.demo.stage", reason="needs pip install '.[demo]'")
 
 QUICK = settings(max_examples=60, deadline=None)
-SOURCE = Path(stage.__file__).parent
 DURATION, RATE = 5.0, 8000
 ORIGIN = "http://stage.test/"
 WAVEFORMS = arrays(
@@ -179,6 +177,7 @@ def open_stage(browser):
     """Open a page with the stage; at the end, nothing may have been complained about."""
     complaints, contexts = [], []
     scene = packed(state())
+    sources = {"stage.js": stage.Stage._esm, "stage.css": stage.Stage._css}
 
     def serve(route):
         name = route.request.url.removeprefix(ORIGIN)
@@ -186,7 +185,8 @@ def open_stage(browser):
             return route.fulfill(body=PAGE, content_type="text/html")
         if name == "state.json":
             return route.fulfill(json=scene)
-        return route.fulfill(path=SOURCE / name)
+        kind = f"text/{'javascript' if name.endswith('js') else 'css'}"
+        return route.fulfill(body=sources[name], content_type=kind)
 
     def open_page(width, height, **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)

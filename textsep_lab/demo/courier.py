@@ -7,14 +7,12 @@ server, and what is too large is refused before it is sent. Taught in notebook 0
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import anywidget
 from traitlets import Int, Unicode
 
+from textsep_lab.demo.bundle import script, style
 from textsep_lab.studio_sources import ENDINGS, MAX_BYTES, check_size
-
-_HERE = Path(__file__).parent
 
 
 class Courier(anywidget.AnyWidget):
@@ -30,8 +28,8 @@ class Courier(anywidget.AnyWidget):
         failed: is called with a sentence when something went wrong.
     """
 
-    _esm = _HERE / "courier.js"
-    _css = _HERE / "style.css"
+    _esm = script("basics.js", "courier.js")
+    _css = style("app.css", "fields.css", "panels.css")
 
     accept = Unicode(",".join((*ENDINGS, ".json"))).tag(sync=True)
     max_bytes = Int(MAX_BYTES).tag(sync=True)

@@ -1,13 +1,12 @@
 """The stage: pictures on one time axis, windows to drag on it, and a transport that plays.
 
-What is drawn and played happens in the browser (`stage.js`); here are its traits, and what turns
-waveforms into the bytes they hold. Taught in notebook 06.
+What is drawn and played happens in the browser (`browser/stage.js`); here are its traits, and what
+turns waveforms into the bytes they hold. Taught in notebook 06.
 """
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import anywidget
 import numpy as np
@@ -15,9 +14,14 @@ import soundfile as sf
 from traitlets import Dict, Float, Int, List, Unicode
 
 from textsep_lab import audio
+from textsep_lab.demo.bundle import script, style
 
 FULL_SCALE = 127
-_HERE = Path(__file__).parent
+#: In the order of their imports.
+SCRIPTS = (
+    "basics.js", "axis.js", "pictures.js", "windows.js", "gestures.js", "player.js", "template.js",
+    "stage.js",
+)  # fmt: skip
 
 
 class Stage(anywidget.AnyWidget):
@@ -48,8 +52,8 @@ class Stage(anywidget.AnyWidget):
         [[0.1, 0.3]]
     """
 
-    _esm = _HERE / "stage.js"
-    _css = _HERE / "stage.css"
+    _esm = script(*SCRIPTS)
+    _css = style("stage.css", "windows.css")
 
     duration = Float(0.0).tag(sync=True)
     lanes = List(Dict()).tag(sync=True)

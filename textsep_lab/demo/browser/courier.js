@@ -1,14 +1,9 @@
-/* Carries files between the browser and Python (see courier.py), and records the microphone. */
+// Carries files between the browser and Python, and records the microphone. See courier.py.
+
+import { node } from "./basics.js";
 
 const PIECE = 1 << 20;
 let uploads = 0;
-
-function node(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 /** Sends a file piece by piece; each piece waits for the answer to the last. */
 class Upload {
