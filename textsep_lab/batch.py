@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 from nbformat import NotebookNode
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab import notebooks
 from textsep_lab.paths import make_folder

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab.masking import CHUNK_FRAMES
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab import esc50, wordings
 from textsep_lab.calibration import Calibration, Logistic

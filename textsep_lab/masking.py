@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab.film import UNetConfig
 from textsep_lab.spectral import Stft, resample_frames, to_bands, to_bins

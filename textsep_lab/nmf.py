@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab import audio
 from textsep_lab.embeddings import JointEncoder

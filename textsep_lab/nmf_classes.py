@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab import esc50
 from textsep_lab.embeddings import TextEncoder

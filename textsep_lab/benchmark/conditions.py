@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab import esc50, metrics, wordings
 from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scene, Scenes

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab.benchmark.scenes import SAMPLE_RATE
 from textsep_lab.film_unet import build

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab.sounds.bank import check_amounts, check_label, labels, synthesize
 
