@@ -81,7 +81,7 @@ def spectrogram(
     power = sum(stft(torch.from_numpy(row[None]))[0].abs().square()[:, ::step] for row in waveform)
     bands = to_bands(power.sqrt(), _ROWS, sample_rate, sample_rate / 2).numpy()
     level = 20 * np.log10(np.maximum(bands, 1e-7) / (stft.n_fft / 4))
-    top_db = float(level.max()) if top_db is None else top_db
+    top_db = max(float(level.max()), -100.0) if top_db is None else top_db  # silence stays dark
     axis.imshow(
         level, origin="lower", aspect="auto", cmap=SPECTRUM, interpolation="nearest",
         extent=(0, samples / sample_rate, 0, 1), vmin=top_db - DYNAMIC_RANGE_DB, vmax=top_db,
