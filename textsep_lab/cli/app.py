@@ -22,7 +22,8 @@ EXTENSIONS = [
 @click.option("--host", default="127.0.0.1", show_default=True,
               help="Address to listen on; 0.0.0.0 lets other computers in.")  # fmt: skip
 @click.option("--browser/--no-browser", default=True, help="Open the page.")
-@click.option("--idle-minutes", default=30, show_default=True, type=click.IntRange(1),
+@click.option("--idle-minutes", default=30.0, show_default=True,
+              type=click.FloatRange(0, min_open=True),
               help="A visitor who does nothing for so long is forgotten.")  # fmt: skip
 def app(port, host, browser, idle_minutes) -> None:
     """Serve the interactive demo as a page, each visitor with a kernel of their own.
@@ -58,7 +59,9 @@ def check_port(host: str, port: int) -> None:
             raise OSError(f"{said} ({error.strerror or error}): try another --port.") from error
 
 
-def arguments(notebook: Path, host: str, port: int, idle_minutes: int, browser: bool) -> list[str]:
+def arguments(
+    notebook: Path, host: str, port: int, idle_minutes: float, browser: bool
+) -> list[str]:
     """Return what Voila is started with: no code shown, idle kernels stopped, messages limited."""
     given = [
         str(notebook),
@@ -70,8 +73,8 @@ def arguments(notebook: Path, host: str, port: int, idle_minutes: int, browser: 
         "--show_tracebacks=False",
         "--Voila.log_level=ERROR",
         f"--Voila.tornado_settings={{'websocket_max_message_size': {MESSAGE_BYTES}}}",
-        f"--MappingKernelManager.cull_idle_timeout={60 * idle_minutes}",
-        "--MappingKernelManager.cull_interval=60",
+        f"--MappingKernelManager.cull_idle_timeout={max(1, round(60 * idle_minutes))}",
+        f"--MappingKernelManager.cull_interval={max(1, min(60, round(6 * idle_minutes)))}",
         "--MappingKernelManager.cull_connected=True",
         "--VoilaConfiguration.file_allowlist=[]",
         f"--VoilaConfiguration.extension_allowlist={EXTENSIONS}",

@@ -25,7 +25,7 @@ class Courier(anywidget.AnyWidget):
 
     Args:
         received: is called with name and content of a file when it is whole.
-        failed: is called with a sentence when something went wrong.
+        failed: is called with a sentence when something went wrong, with none when a file begins.
     """
 
     _esm = script("basics.js", "courier.js")
@@ -48,11 +48,13 @@ class Courier(anywidget.AnyWidget):
             self._failed(content["said"])
             return
         if content["first"]:
+            self._failed("")  # what was said of the last file is over
             self._name, self._pieces = content["name"], []
         self._pieces += [bytes(piece) for piece in buffers]
         try:
             check_size(self._name, sum(map(len, self._pieces)))
         except ValueError as error:
+            self._pieces = []
             self._failed(str(error))
             return
         self.send({"kind": "next", "id": content["id"]})

@@ -15,6 +15,7 @@ from textsep_lab.studio_request import Chip, Run
 from textsep_lab.studio_sources import Recording
 
 COLUMNS = 2400  # of an envelope: sharp when zoomed in
+FAINT = 0.1  # probability below which a sound is shown as a guess
 
 
 def of_recording(recording: Recording) -> tuple[list[dict], list[dict]]:
@@ -44,13 +45,22 @@ def of_run(run: Run) -> tuple[list[dict], list[dict]]:
 
 
 def spans(chips: list[Chip], duration: float) -> list[dict]:
-    """Return what is heard when; a sound that is merely suggested is drawn as if it were sure."""
+    """Return what is heard when, but for what hardly is.
+
+    A sound that is merely suggested is drawn as if it were sure.
+    """
     return [
         {"label": chip.label, "start": start, "end": min(end, duration),
          "probability": 1.0 if chip.probability is None else chip.probability}
         for chip in chips
+        if not is_faint(chip)
         for start, end in chip.spans
     ]  # fmt: skip
+
+
+def is_faint(chip: Chip) -> bool:
+    """Whether the ears hardly believe in a chip's sound."""
+    return chip.probability is not None and chip.probability < FAINT
 
 
 def _input_lanes(waveform: np.ndarray, rate: int) -> tuple[list[dict], float]:

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from textsep_lab import gemini, studio_exports
 from textsep_lab.demo import words
 from textsep_lab.demo.courier import Courier
+from textsep_lab.demo.lanes import is_faint
 from textsep_lab.demo.parts import Notice, box, button, heading
 from textsep_lab.demo.worker import sentence
 from textsep_lab.studio import ears
@@ -110,13 +111,16 @@ class HearPanel(widgets.Box):
             self.notice.tell("")
 
     def show(self, chips: list[Chip]) -> None:
-        """Show a chip for each sound."""
+        """Show a chip for each sound, and say so where none of them is likely."""
         self._chips.children = [self._chip(chip) for chip in chips]
+        if chips and all(is_faint(chip) for chip in chips):
+            self.notice.tell("Nothing that the ears know is heard clearly; these are guesses.")
 
     def _chip(self, chip: Chip) -> widgets.Button:
         said = "" if chip.probability is None else f"  {100 * chip.probability:.0f} %"
         tip = f"Ask for “{chip.label}” where it is heard"
-        return button(chip.label + said, lambda: self._chosen(chip), "chip", tip=tip)
+        classes = ("chip", "faint") if is_faint(chip) else ("chip",)
+        return button(chip.label + said, lambda: self._chosen(chip), *classes, tip=tip)
 
 
 class SettingsPanel(widgets.Box):
@@ -189,7 +193,7 @@ class ResultPanel(widgets.Box):
     def __init__(
         self, save: Callable[[str, bytes, str], None], chosen: Callable[[Run], None]
     ) -> None:
-        self._deliver, self._chosen, self._run = save, chosen, None
+        self._deliver, self._chosen, self._run, self._all = save, chosen, None, []
         self.notice, self._about = Notice(), widgets.HTML()
         files = [
             button(what, partial(self._save, what), "quiet", tip=f"Save as {name}")
@@ -208,14 +212,15 @@ class ResultPanel(widgets.Box):
 
     def clear(self) -> None:
         """Show no result; the last runs stay."""
+        self._list(None)
         self.children[0].layout.display = "none"
         self.layout.display = "" if self._runs.children else "none"
 
     def show(self, run: Run, runs: list[Run]) -> None:
         """Show a run among the last ones."""
-        self._run, self._about.value = run, words.about_run(run)
+        self._run, self._all, self._about.value = run, runs, words.about_run(run)
         self.notice.fail("")
-        self._runs.children = [self._entry(each, run) for each in reversed(runs)]
+        self._list(run)
         self.children[0].layout.display = self.layout.display = ""
 
     def outdated(self, old: bool) -> None:
@@ -229,9 +234,12 @@ class ResultPanel(widgets.Box):
         except Exception as error:  # the app is to outlive whatever happens here
             self.notice.fail(sentence(error))
 
-    def _entry(self, run: Run, current: Run) -> widgets.Button:
+    def _list(self, current: Run | None) -> None:
+        self._runs.children = [self._entry(run, current) for run in reversed(self._all)]
+
+    def _entry(self, run: Run, current: Run | None) -> widgets.Button:
         said, name = words.about_request(run.request), run.recording.name
-        if run.recording.sha256 != current.recording.sha256:
+        if current is None or run.recording.sha256 != current.recording.sha256:
             said = f"{said} · {name}"
         classes = ("entry", "current") if run is current else ("entry",)
         tip = f"Go back to this run of {name}"

@@ -44,21 +44,27 @@ def about_recording(recording: Recording) -> str:
 def about_run(run: Run) -> str:
     """Return what came out of a run, as HTML."""
     lines = [_heard(each) for each in run.heard]
-    change, where = run.energy_change_db, "The recording"
-    if run.request.windows is not None:
-        where = "The window" if len(run.request.windows) == 1 else "The windows together"
-    if math.isnan(change):
-        lines.append("There is silence: nothing was there to separate.")
-    elif math.isinf(change):
-        lines.append(f"{where} is silent now.")
-    else:
-        lines.append(f"{where}: <b>{change:+.1f} dB</b> against the input. "
-                     f"Done in {_seconds(run.seconds)}.")  # fmt: skip
+    lines.append(f"{_change(run)} Done in {_seconds(run.seconds)}.")
     items = "".join(f"<p>{line}</p>" for line in lines)
     return (
         f'<div class="result">{items}<details><summary>Repeat this in Python</summary>'
         f"<pre>{html.escape(studio_exports.code(run))}</pre></details></div>"
     )
+
+
+def _change(run: Run) -> str:
+    """Say how much louder or quieter it is where something was done."""
+    change, where = run.energy_change_db, "The output"
+    if run.request.windows is not None:
+        where = (
+            "In the windows, the output" if run.request.windows[1:] else "In the window, the output"
+        )
+    if math.isnan(change):
+        return "There is silence: nothing was there to separate."
+    if math.isinf(change):
+        return f"{where} is silent."
+    how = "quieter" if change < 0 else "louder"
+    return f"{where} is <b>{abs(change):.1f} dB {how}</b> than the input."
 
 
 def _seconds(seconds: float) -> str:
@@ -73,7 +79,7 @@ def _heard(each: Heard) -> str:
     percent = round(100 * each.confidence)
     bar = f'<span class="meter"><i style="width:{percent}%"></i></span>'
     name = html.escape(each.query.text)
-    return f"{bar}<b>“{name}”</b> {sure} (confidence {percent} %).{share}"
+    return f"{bar}<span><b>“{name}”</b> {sure} (confidence {percent} %).{share}</span>"
 
 
 def about_request(request: Request) -> str:
@@ -86,7 +92,7 @@ def about_request(request: Request) -> str:
     """
     said = [f"{request.mode.capitalize()} {request.title}"]
     if request.windows is not None:
-        said.append(", ".join(f"{a:.4g}–{b:.4g} s" for a, b in request.windows))
+        said.append(", ".join(f"{round(a, 2):g}–{round(b, 2):g} s" for a, b in request.windows))
     said += ["NMF"] if request.method == "nmf" else []
     said += [f"{100 * request.strength:.0f} %"] if request.strength < 1 else []
     return " · ".join(said)

@@ -94,7 +94,7 @@ class Stage {
     this.root.classList.toggle("empty", this.axis.duration <= 0);
     this.axisElement.setAttribute("aria-valuemax", this.axis.duration);
     if (this.player.run) this.player.stop(0);
-    this.player.at = Math.min(this.player.at, this.axis.duration);
+    this.player.at = 0;
     this.axis.zoomTo(1);
     this.#loadWindows();
     this.#loadSpans();
