@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -282,6 +283,15 @@ def test_windows_may_be_any_pairs_and_numbers_of_any_kind(separator):
         assert json.loads(json.dumps(result.summary())) == result.summary() | {
             "windows_s": [[0.25, 0.5]]
         }
+
+
+def test_the_facts_hold_what_a_repetition_needs(separator):
+    request = {"recording": noise(1, 8000), "query": "rain", "sample_rate": 8000}
+    facts = separator.separate(unwanted="dog", **request).summary()
+    assert facts["unwanted"] == "dog" and facts["components"] is None
+    assert facts["version"] == version("textsep-lab")
+    facts = separator.separate(method="nmf", components=np.int64(3), **request).summary()
+    assert json.loads(json.dumps(facts))["components"] == 3 and facts["unwanted"] is None
 
 
 def test_overlapping_windows_are_reported_merged(separator):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ class Separation:
         mask_hop: seconds from one column of `mask` to the next.
         gate: where the mask was used, ``[samples]`` in [0, 1].
         sample_rate: in Hz.
-        query, mode, windows, fade, method: what was asked; windows None is the whole recording.
+        query, mode, windows, fade, method, components, unwanted: what was asked; windows None is
+            the whole recording.
         auto_windows: True if the windows were predicted.
         confidence: P(the queried sound is there, in the windows), see `Detector.presence`.
         energy_share: energy of the queried sound's estimate over the input's, inside the
@@ -54,6 +56,8 @@ class Separation:
     confidence: float
     energy_share: float
     format: audio.AudioFormat | None = None
+    components: int = 8
+    unwanted: str | None = None
 
     @property
     def duration(self) -> float:
@@ -70,11 +74,14 @@ class Separation:
             "auto_windows": self.auto_windows,
             "fade_s": self.fade,
             "method": self.method,
+            "components": int(self.components) if self.method == "nmf" else None,
+            "unwanted": self.unwanted,
             "sample_rate_hz": self.sample_rate,
             "channels": self.input.shape[0],
             "duration_s": round(self.duration, 4),
             "confidence": round(self.confidence, 4),
             "energy_share": None if np.isnan(share) else round(share, 4),
+            "version": version("textsep-lab"),
         }
 
     def plot(self):

@@ -154,6 +154,8 @@ class Separator:
             ),
             energy_share=energy_share,
             format=file_format,
+            components=components,
+            unwanted=unwanted,
         )
 
     @torch.no_grad()
