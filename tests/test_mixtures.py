@@ -250,7 +250,9 @@ def test_ideal_masks_are_masks(seed, scale):
     s, n = spectrogram(seed), spectrogram(seed + 1, scale)
     irm, wiener = oracles.ideal_ratio_mask(s, n), oracles.wiener_mask(s, n)
     psm = oracles.phase_sensitive_mask(s, s + n)
-    for mask in (irm, wiener, psm):
+    ibm = oracles.ideal_binary_mask(s, n)
+    assert torch.equal(ibm, (wiener > 0.5).float())
+    for mask in (ibm, irm, wiener, psm):
         assert mask.shape == s.shape
         assert ((mask >= 0) & (mask <= 1)).all()
     assert torch.allclose(irm.square(), wiener, atol=1e-6)

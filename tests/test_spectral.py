@@ -120,6 +120,13 @@ def test_white_noise_is_flat_in_bands():
     assert float(level.mean()) == pytest.approx(1.0, abs=0.02)
 
 
+def test_bands_and_bins_keep_the_number_format():
+    magnitude = torch.rand(1, 513, 5, dtype=torch.float64)
+    bands = to_bands(magnitude, 8, 16000)
+    assert bands.dtype == to_bins(bands, 1024, 16000).dtype == torch.float64
+    np.testing.assert_allclose(bands, to_bands(magnitude.float(), 8, 16000), rtol=1e-5)
+
+
 def test_bands_average_power():
     magnitude = torch.rand(2, 513, 5, generator=torch.Generator().manual_seed(0))
     weights = band_matrix(8, 1024, 16000).numpy().astype(np.float64)

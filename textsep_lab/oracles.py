@@ -7,6 +7,17 @@ import torch
 Tensor = torch.Tensor
 
 
+def ideal_binary_mask(target: Tensor, interference: Tensor) -> Tensor:
+    """Ideal binary mask of two spectrograms, 1 where ``|S| > |N|`` and else 0 (Wang 2005).
+
+    Example:
+        >>> ideal_binary_mask(torch.tensor([3.0, 1.0, 0.0]), torch.tensor([2.0, 1.0, 0.0])).tolist()
+        [1.0, 0.0, 0.0]
+    """
+    s, n = target.abs(), interference.abs()
+    return (s > n).to(s.dtype)
+
+
 def ideal_ratio_mask(target: Tensor, interference: Tensor) -> Tensor:
     """Ideal ratio mask of two spectrograms, ``sqrt(|S|² / (|S|² + |N|²))`` (Wang et al. 2014).
 

@@ -136,14 +136,14 @@ def to_bands(magnitude: Tensor, n_bands: int, sample_rate: int, f_max: float = 8
         ``[…, n_bands, time]``.
     """
     n_fft = 2 * (magnitude.shape[-2] - 1)
-    weights = band_matrix(n_bands, n_fft, sample_rate, f_max).to(magnitude.device)
+    weights = band_matrix(n_bands, n_fft, sample_rate, f_max).to(magnitude)
     weights = weights / weights.sum(1, keepdim=True).clamp_min(1e-8)
     return (weights @ magnitude.square()).clamp_min(0).sqrt()
 
 
 def to_bins(mask: Tensor, n_fft: int, sample_rate: int, f_max: float = 8000.0) -> Tensor:
     """Interpolate a mask on bands ``[…, n_bands, time]`` to bins ``[…, n_fft // 2 + 1, time]``."""
-    return band_matrix(mask.shape[-2], n_fft, sample_rate, f_max).to(mask.device).T @ mask
+    return band_matrix(mask.shape[-2], n_fft, sample_rate, f_max).to(mask).T @ mask
 
 
 def resample_frames(mask: Tensor, seconds_in: float, seconds_out: float, frames: int) -> Tensor:
