@@ -49,7 +49,7 @@ def measure(
         output_level_db (re full scale).
     """
     rows = []
-    for scene in tqdm(scenes, title, unit="mixture"):
+    for scene in tqdm(scenes, title, unit="mixture", disable=None):  # no terminal, no bar
         for name, estimate in systems.items():
             scores = score(estimate(scene), scene.truth)
             about = {"mixture": scene.number, "label": scene.labels[0], "system": name}
