@@ -72,3 +72,12 @@ def test_the_bank_is_made_once(tmp_path, monkeypatch):
     assert classroom.data_root() == classroom.data_root() == made[0]
     assert len(made) == 1
     assert classroom.data_root(str(tmp_path / "mine")) == tmp_path / "mine"
+
+
+def test_a_report_that_is_not_there_is_said_to_be_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(classroom, "reports_dir", lambda: tmp_path)
+    (tmp_path / "known.csv").write_text("system,ratio\nours,2\n")
+    assert classroom.reported("known").set_index("system")["ratio"]["ours"] == 2
+    assert capsys.readouterr().out == ""
+    assert classroom.reported("benchmark/other") is None
+    assert "reports/benchmark/other.csv" in capsys.readouterr().out

@@ -200,9 +200,10 @@ def test_progress_bars_and_warnings_are_dropped(tmp_path):
     bar = nbformat.v4.new_output("display_data", {notebooks.WIDGET: {}, "text/plain": "50%"})
     noise = nbformat.v4.new_output("stream", name="stderr", text="warning")
     kept = nbformat.v4.new_output("stream", name="stdout", text="ok")
+    half = [nbformat.v4.new_output("stream", name="stdout", text=x) for x in "ok"]
     cells = [
         nbformat.v4.new_markdown_cell("# 00 · X\n\nProse."),
-        nbformat.v4.new_code_cell("1", outputs=[bar, noise, kept]),
+        nbformat.v4.new_code_cell("1", outputs=[bar, half[0], noise, half[1]]),
     ]
     path = tmp_path / "00_x.ipynb"
     notebooks.write(nbformat.v4.new_notebook(cells=cells, metadata={"widgets": {}}), path)

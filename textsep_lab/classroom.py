@@ -1,4 +1,4 @@
-"""What every notebook begins with and needs on the way: folders, players, self-checks.
+"""What every notebook begins with and needs on the way: folders, reports, players, self-checks.
 
 Taught in notebook 00.
 """
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import soundfile as sf
 import torch
 
 from textsep_lab import audio
-from textsep_lab.paths import make_folder, runs_dir
+from textsep_lab.paths import make_folder, reports_dir, runs_dir
 from textsep_lab.sounds import write_dataset
 
 #: Labels of the bank that chapters use when no data set is named: easy to tell apart by ear.
@@ -60,6 +61,26 @@ def data_root(data_root: str = "") -> Path:
         return Path(data_root)
     folder = runs_dir() / "notebooks" / "bank"
     return folder if folder.is_dir() else write_dataset(folder, BANK_CLIPS, labels=BANK_LABELS)
+
+
+def reported(table: str) -> pd.DataFrame | None:
+    """Return a table of the committed reports, where chapters read what holds for real recordings.
+
+    Args:
+        table: its place in ``reports`` without the ending, for example ``benchmark/summary``.
+
+    Returns:
+        The table; None where there are no reports, which it says, as they come with a clone.
+
+    Example:
+        >>> reported("nowhere/nothing")
+        No reports/nowhere/nothing.csv here: it comes with a clone of the repository.
+    """
+    path = reports_dir() / f"{table}.csv"
+    if path.is_file():
+        return pd.read_csv(path)
+    print(f"No reports/{table}.csv here: it comes with a clone of the repository.")
+    return None
 
 
 @dataclass(frozen=True, repr=False)

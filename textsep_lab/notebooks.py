@@ -151,8 +151,19 @@ def _quiet(notebook: NotebookNode) -> NotebookNode:
         for name in ("papermill", "execution", "status", "jp-MarkdownHeadingCollapsed"):
             cell.metadata.pop(name, None)
         if cell.cell_type == "code":
-            cell.outputs = [x for x in cell.outputs if not _is_noise(x)]
+            cell.outputs = _joined([x for x in cell.outputs if not _is_noise(x)])
     return notebook
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join what was printed in one go: where it is cut depends on the moment."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.get("name") and output["name"] == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _is_noise(output: NotebookNode) -> bool:
