@@ -117,6 +117,18 @@ def test_a_run_may_start_from_weights_that_are_there(settings, tmp_path):
     assert str(tmp_path) not in json.dumps(run._sidecar({}))  # nobody else's business
 
 
+def test_a_guided_network_may_go_on_with_a_better_twin(settings, tmp_path, monkeypatch):
+    tiny = dataclasses.replace(film_unet.CONFIGS["guided"], channels=(4, 8), n_bands=16)
+    monkeypatch.setitem(film_unet.CONFIGS, "guided", tiny)
+    known, better = film_unet.build("guided", 384), film_unet.build("guided", 384).twin
+    init = checkpoints.save(tmp_path / "known.safetensors", known, {"encoder": None})
+    twin = checkpoints.save(tmp_path / "twin.safetensors", better, {"encoder": None})
+    goes_on = dataclasses.replace(settings, configuration="guided", init=str(init), twin=str(twin))
+    run = SeparatorRun(goes_on, tmp_path / "run", TrainingData(goes_on))
+    assert torch.equal(run.network.twin.head.weight.cpu(), better.head.weight)
+    assert torch.equal(run.network.head.weight.cpu(), known.head.weight)
+
+
 @pytest.mark.parametrize("changes", [{"baseline": True}, {"configuration": "compact"}])
 def test_another_network_to_start_from_is_refused(settings, tmp_path, changes):
     network = film_unet.build("tiny", 384)
@@ -154,6 +166,19 @@ def test_minutes_become_steps(settings, tmp_path, monkeypatch):
     train(minutes, tmp_path, progress=False)
     steps = pd.read_csv(tmp_path / "log.csv")["step"].max()
     assert 2 <= steps <= 4
+
+
+def test_slow_steps_do_not_use_up_the_budget_while_they_are_timed(settings, tmp_path, monkeypatch):
+    data = TrainingData(settings)
+    run = SeparatorRun(dataclasses.replace(settings, steps=None, minutes=10.0), tmp_path, data)
+    now = run.started
+    monkeypatch.setattr(runs.time, "monotonic", lambda: now)
+    totals = []
+    for _ in range(4):
+        now += 50  # s a step
+        run.learn(run.batch(0))
+        totals.append(run.total_steps)
+    assert totals == [runs.UNTIMED, 12, 12, 12]
 
 
 @pytest.mark.parametrize(

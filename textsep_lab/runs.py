@@ -21,14 +21,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from textsep_lab import checkpoints
 from textsep_lab.paths import atomic_write
 from textsep_lab.settings import RunSettings
 
 SAVE_EVERY = 100
-TIMED_STEPS = 20
+UNTIMED = 10**9  # steps of a budget in minutes, until it is known how long one takes
+TIMED_STEPS, TIMED_SHARE = 20, 0.1
 STATE, LOG, SETTINGS, BEST = "state.safetensors", "log.csv", "settings.json", "best.safetensors"
 
 
@@ -100,7 +101,7 @@ class Run(ABC):
         s = self.settings
         if s.epochs is not None:
             return max(1, round(s.epochs * self.clips_per_epoch / s.batch_size))
-        return s.steps or 10**9  # minutes: until the first steps are timed
+        return s.steps or UNTIMED
 
     def learn(self, batch: Sequence[torch.Tensor]) -> float:
         """Take one step; return the loss."""
@@ -121,9 +122,12 @@ class Run(ABC):
         return self.losses[-1]
 
     def _time_budget(self) -> None:
-        if self.settings.minutes is not None and self.step == TIMED_STEPS:
-            a_step = (time.monotonic() - self.started) / TIMED_STEPS
-            self.total_steps = max(TIMED_STEPS, round(60 * self.settings.minutes / a_step))
+        """Turn minutes into steps once some are timed: few, if they are slow."""
+        if self.settings.minutes is None or self.total_steps != UNTIMED:
+            return
+        budget, spent = 60 * self.settings.minutes, time.monotonic() - self.started
+        if self.step >= TIMED_STEPS or spent > TIMED_SHARE * budget:
+            self.total_steps = max(self.step, round(self.step * budget / max(spent, 1e-9)))
 
     def validate(self) -> None:
         """Score the averaged weights, log it, and keep them if they are the best so far."""
