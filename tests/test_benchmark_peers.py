@@ -1,27 +1,31 @@
-"""Peers: five rows whatever is installed, a fair choice between two outputs, a run that learns."""
+"""Peers: the same rows whatever is installed, a fair choice, a run that learns."""
 
+import copy
 import importlib
 import importlib.util
 import json
-import math
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from textsep_lab import checkpoints, losses, training_data
-from textsep_lab.benchmark import peer_training, peers
+from textsep_lab import checkpoints, film_unet, losses, training_data
+from textsep_lab.benchmark import peer_costs, peer_training, peers
 from textsep_lab.benchmark.peers import Peer, TwoSources
 from textsep_lab.benchmark.scores import best_of
+from textsep_lab.film import UNetConfig
 from textsep_lab.film_unet import parameter_count
 from textsep_lab.metrics import si_sdr
 from textsep_lab.settings import Settings
 
-NAMES = ["wave-u-net", "conv-tasnet", "demucs", "sepformer", "diffsep"]
+OWN = ["compact", "text-agnostic", "reference"]
+NAMES = [*OWN, "wave-u-net", "conv-tasnet", "demucs", "sepformer", "diffsep"]
 LIBRARIES = {
     "conv-tasnet": ("torchaudio", "ConvTasNet"),
     "demucs": ("torchaudio", "HDemucs"),
@@ -58,13 +62,35 @@ def broken(error):
     return import_module
 
 
-def test_five_rows_and_a_sentence_for_each_that_is_missing():
+def test_the_rows_and_a_sentence_for_each_that_is_missing():
     rows = peers.peers()
     assert [row.name for row in rows] == NAMES
     for row in rows:
         assert (row.build is None) == bool(row.missing), row.name
         assert not row.missing or row.missing.endswith("."), row.name
-    assert rows[0].build is None and rows[-1].build is None
+    gone = {row.name for row in rows if row.missing}
+    assert {"wave-u-net", "diffsep"} <= gone and not gone & set(OWN)
+    assert [row.name for row in rows if row.told] == ["compact", "reference"]
+
+
+def test_our_networks_take_part_as_peers(monkeypatch, make_network):
+    met = []
+
+    def build(configuration, text_dim):
+        met.append(configuration)
+        return make_network(text_dim=None if text_dim is None else 8)
+
+    monkeypatch.setattr(peers.film_unet, "build", build)
+    monkeypatch.setattr(peers, "TEXT_DIM", 8)
+    mixture = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
+    for name, outputs in zip(OWN, (1, 2, 1), strict=True):
+        network = peers.find(name).network()
+        separated = peers.separate(network, mixture)
+        assert separated.shape == (outputs, 8000)
+        assert (peers.find(name).told) == (outputs == 1)
+    assert met == ["compact", "compact", "reference"]
+    both = peers.separate(peers.find("text-agnostic").network(), mixture)
+    np.testing.assert_allclose(both.sum(0), mixture, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +112,7 @@ def test_a_library_that_breaks_is_a_row_that_says_so(monkeypatch, error, said):
         with pytest.raises(ValueError, match="cannot be run"):
             rows[name].network()
         with pytest.raises(ValueError, match="cannot be run"):
-            peers.measure(rows[name])
+            peer_costs.measure(rows[name])
 
 
 def test_without_torchaudio_the_row_says_that_it_is_not_installed(monkeypatch):
@@ -136,13 +162,13 @@ def test_the_loss_does_not_mind_the_order_but_minds_the_mix_up():
 
 
 def test_cost_counts_and_times(tiny):
-    found = peers.cost(tiny, seconds=0.1, runs=3)
+    found = peer_costs.cost(tiny, seconds=0.1, runs=3)
     assert found["parameters"] == 2 * 9 + 2
     assert 0 < found["low_ms"] <= found["median_ms"] <= found["high_ms"]
 
 
 def test_the_command_writes_one_line_of_json(tiny, capsys):
-    peers.main("tiny", "0.1")
+    peer_costs.main("tiny", "0.1")
     found = json.loads(capsys.readouterr().out)
     assert found["parameters"] == 20
     # torch alone takes tens of megabytes; None where the system does not tell
@@ -151,27 +177,68 @@ def test_the_command_writes_one_line_of_json(tiny, capsys):
 
 def test_measuring_asks_a_fresh_process(tiny, monkeypatch):
     def run(command, **kwargs):
-        assert command == [sys.executable, "-m", peers.__name__, "tiny", "2.0"]
+        assert command == [sys.executable, "-m", peer_costs.__name__, "tiny", "2.0"]
         said = 'a word\n{"peak_mb": 1.5}\n'
         return subprocess.CompletedProcess(command, code, said, "why\nGone.\n")
 
     monkeypatch.setattr(subprocess, "run", run)
     code = 0
-    assert peers.measure(tiny, 2.0) == {"peak_mb": 1.5}
+    assert peer_costs.measure(tiny, 2.0) == {"peak_mb": 1.5}
     code = 1
     with pytest.raises(RuntimeError, match=r"Tiny could not be measured: Gone\."):
-        peers.measure(tiny, 2.0)
+        peer_costs.measure(tiny, 2.0)
 
 
 def test_a_few_steps_train_save_and_resume(tiny, settings, tmp_path):
     found = peer_training.train("tiny", settings, tmp_path, progress=False)
-    assert found["steps"] == 4 and found["seconds"] >= 0 and math.isfinite(found["val_si_sdri_db"])
+    assert found["steps"] == 4 and found["batch_size"] == 4 and found["seconds_trained"] >= 0
+    assert found["val_low_db"] <= found["val_si_sdri_db"] <= found["val_high_db"]
     info = json.loads((tmp_path / "tiny" / "best.json").read_text(encoding="utf-8"))
     assert info["kind"] == "peer" and info["config"] == {"name": "tiny"}
     assert info["metrics"]["val_si_sdri_db"] == pytest.approx(found["val_si_sdri_db"], abs=1e-3)
     with pytest.raises(ValueError, match="holds a peer"):
         checkpoints.load(tmp_path / "tiny" / "best.safetensors")
     assert peer_training.train("tiny", settings, tmp_path, progress=False) == found
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_our_networks_are_trained_on_the_same_mixtures(name, settings, tmp_path, monkeypatch):
+    tiny = dict.fromkeys(film_unet.CONFIGS, UNetConfig(channels=(4, 8), n_bands=16))
+    monkeypatch.setattr(film_unet, "CONFIGS", tiny)
+    found = peer_training.train(name, settings, tmp_path, progress=False)
+    assert found["val_low_db"] <= found["val_si_sdri_db"] <= found["val_high_db"]
+    info = json.loads((tmp_path / name / "best.json").read_text(encoding="utf-8"))
+    loss = {"compact": "snr", "text-agnostic": "best", "reference": "l1"}[name]
+    assert info["settings"]["loss"] == loss
+    assert info["settings"]["absent_share"] == info["settings"]["unwanted_share"] == 0
+    assert (info["encoder"] is None) == (name == "text-agnostic")
+    assert info["metrics"]["val_si_sdri_db"] == pytest.approx(found["val_si_sdri_db"], abs=1e-3)
+
+
+def test_only_learning_rates_batches_losses_and_networks_differ(settings):
+    shared = ("seconds", "seed", "train_folds", "val_folds", "val_mixtures", "companion_share",
+              "absent_share", "unwanted_share", "steps", "weight_decay")  # fmt: skip
+    recipes = [peer_training.recipe(name, settings) for name in (*OWN, *LIBRARIES)]
+    assert len({tuple(getattr(r, k) for k in shared) for r in recipes}) == 1
+
+
+def test_training_apart_hands_on_what_came_or_why_nothing_did(tiny, settings, monkeypatch, capsys):
+    def run(command, **kwargs):
+        assert command[:4] == [sys.executable, "-m", peer_training.__name__, "tiny"]
+        if code:
+            return subprocess.CompletedProcess(command, code, "")
+        peer_training.main(*command[3:])
+        return subprocess.CompletedProcess(command, 0, capsys.readouterr().out)
+
+    monkeypatch.setattr(peer_training.subprocess, "run", run)
+    code = 0
+    assert peer_training.train_apart("tiny", settings)["steps"] == 4
+    wrong = replace(settings, esc50_path="nowhere")
+    with pytest.raises(RuntimeError, match=r"Training failed: .*nowhere"):
+        peer_training.train_apart("tiny", wrong)
+    code = -9
+    with pytest.raises(RuntimeError, match=r"killed \(signal 9\)"):
+        peer_training.train_apart("tiny", settings)
 
 
 def test_training_lowers_the_loss(settings, tmp_path):
@@ -224,3 +291,23 @@ def test_the_libraries_networks_separate(name):
     assert type(network.network).__name__ == kind
     assert parameter_count(network) > 10**6
     assert peers.separate(network, np.zeros(8000, np.float32) + 0.1).shape == (2, 8000)
+
+
+def test_what_sepformer_forgets_comes_back_the_same():
+    """Gradients with and without forgetting, of a small one, also after a copy is made of it."""
+    if importlib.util.find_spec("speechbrain") is None:
+        pytest.skip("speechbrain is not installed")
+    network = copy.deepcopy(peers.find("sepformer").network())
+    waveform = torch.randn(1, 1600, generator=torch.Generator().manual_seed(0))
+    layers = [m for m in network.modules() if isinstance(vars(m).get("forward"), partial)]
+    assert len(layers) == 32
+
+    def gradient():
+        network.zero_grad()
+        network(waveform).square().sum().backward()
+        return network.network.encoder.conv1d.weight.grad.clone()
+
+    forgetful = gradient()
+    for layer in layers:
+        del layer.forward
+    assert torch.allclose(forgetful, gradient(), rtol=1e-4, atol=1e-6)

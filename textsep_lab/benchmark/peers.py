@@ -1,4 +1,4 @@
-"""Networks of other libraries that separate without a query: what they cost.
+"""Networks of this kit and of other libraries that are compared for the same training.
 
 Taught in notebook 05.
 """
@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
-from textsep_lab.benchmark.speed import latency
-from textsep_lab.film_unet import parameter_count
+from textsep_lab import film_unet
+from textsep_lab.masking import apply_mask, estimate_mask
+
+TEXT_DIM = 384  # of the default text encoder
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,17 @@ class Peer:
     Args:
         name, title: what it is asked for by, and called in tables.
         build: makes it with random weights: waveforms ``[batch, samples]`` at 16 kHz go in, two
-            sources ``[batch, 2, samples]`` come out. None if it cannot be had.
+            sources ``[batch, 2, samples]`` come out, or one if it is told which. None if it cannot
+            be had.
         missing: why it cannot, in a sentence.
+        told: whether it is told what is wanted. If not, the truth chooses between its outputs.
     """
 
     name: str
     title: str
     build: Callable[[], nn.Module] | None
     missing: str = ""
+    told: bool = False
 
     def network(self) -> nn.Module:
         """Return a new network with random weights, ready to listen.
@@ -74,8 +78,40 @@ class TwoSources(nn.Module):
         return functional.pad(sources, (0, waveform.shape[-1] - sources.shape[-1]))
 
 
+class OwnSources(nn.Module):
+    """Gives a network of this kit the shapes of a `Peer`, to find out what it costs.
+
+    Its query is always the same, which costs as much as any other.
+
+    Args:
+        configuration: of `film_unet.build`.
+        text_dim: None makes the text-agnostic twin, which gives its estimate and the rest.
+
+    Example:
+        >>> OwnSources("compact", None).eval()(torch.zeros(1, 8000)).shape
+        torch.Size([1, 2, 8000])
+    """
+
+    def __init__(self, configuration: str, text_dim: int | None) -> None:
+        super().__init__()
+        self.network = film_unet.build(configuration, text_dim)
+        query = None if text_dim is None else torch.full((1, text_dim), text_dim**-0.5)
+        self.register_buffer("query", query)
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        query = None if self.query is None else self.query.expand(len(waveform), -1)
+        config = self.network.config
+        mask = estimate_mask(self.network, waveform, query)
+        estimate = apply_mask(mask, waveform, config.sample_rate, config)
+        outputs = [estimate] if query is not None else [estimate, waveform - estimate]
+        return torch.stack(outputs, 1)
+
+
 class SepFormer(nn.Module):
     """Speechbrain's parts put together as in its recipe for two speakers (Libri2Mix).
+
+    In training, what its layers calculate inside is forgotten and calculated again on the way
+    back: 4 s of one mixture would take about 20 GB.
 
     Args:
         parts: the module ``speechbrain.lobes.models.dual_path``.
@@ -97,6 +133,9 @@ class SepFormer(nn.Module):
             linear_layer_after_inter_intra=False,
         )  # fmt: skip
         self.decoder = parts.Decoder(256, 1, kernel_size=16, stride=8, bias=False)
+        for layer in self.masks.modules():
+            if type(layer).__name__ == "TransformerEncoderLayer":
+                layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         heard = self.encoder(waveform[:, 0])
@@ -140,6 +179,15 @@ def _bare_torchaudio() -> Iterator[None]:
 
 # One at a time, since importing a library takes seconds, and memory that would be counted.
 ROWS: dict[str, Callable[[], Peer]] = {
+    "compact": lambda: Peer(
+        "compact", "compact (ours)", lambda: OwnSources("compact", TEXT_DIM), told=True
+    ),
+    "text-agnostic": lambda: Peer(
+        "text-agnostic", "its text-agnostic twin", lambda: OwnSources("compact", None)
+    ),
+    "reference": lambda: Peer(
+        "reference", "reference", lambda: OwnSources("reference", TEXT_DIM), told=True
+    ),
     "wave-u-net": lambda: Peer(
         "wave-u-net", "Wave-U-Net", None, "We know of no maintained library that provides it."
     ),
@@ -161,7 +209,7 @@ ROWS: dict[str, Callable[[], Peer]] = {
 
 
 def peers() -> list[Peer]:
-    """Return all five, those that cannot be had with the reason."""
+    """Return all of them, those that cannot be had with the reason."""
     return [make() for make in ROWS.values()]
 
 
@@ -182,70 +230,6 @@ def find(name: str) -> Peer:
 
 @torch.no_grad()
 def separate(network: nn.Module, mixture: np.ndarray) -> np.ndarray:
-    """Return both sources ``[2, samples]`` of a mixture ``[samples]`` at 16 kHz."""
+    """Return the sources ``[sources, samples]`` of a mixture ``[samples]`` at 16 kHz."""
     device = next(network.parameters()).device
     return network(torch.from_numpy(mixture[None]).to(device))[0].cpu().numpy()
-
-
-def cost(peer: Peer, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
-    """Return parameters, and median_ms, low_ms and high_ms (quartiles) of separating noise.
-
-    Args:
-        seconds: length of the mono noise at 16 kHz.
-        runs: how often it is timed, after one run that warms up; threads as they are.
-
-    Raises:
-        ValueError: the peer cannot be had here.
-    """
-    network = peer.network()
-    times = latency({peer.name: lambda x: separate(network, x[0])}, seconds, runs).iloc[0]
-    kept = {name: float(times[name]) for name in ("median_ms", "low_ms", "high_ms")}
-    return {"parameters": parameter_count(network), **kept}
-
-
-def measure(peer: Peer, seconds: float = 5.0) -> dict[str, float | None]:
-    """Return the `cost` of a peer in a fresh process, with the process's memory.
-
-    Returns:
-        As `cost`, and in MB peak_mb, the most the process ever held, and after_import_mb, what
-        of it Python and this package took; None where the system does not tell.
-
-    Raises:
-        ValueError: the peer cannot be had here.
-        RuntimeError: the process failed; its last line says why.
-    """
-    if peer.build is None:
-        raise ValueError(f"{peer.title} cannot be run: {peer.missing}")
-    command = [sys.executable, "-m", "textsep_lab.benchmark.peers", peer.name, str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RuntimeError(f"{peer.title} could not be measured: {reason}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def main(name: str, seconds: str) -> None:
-    """Write what `measure` returns to the standard output, as JSON."""
-    before = _peak_mb()
-    found = cost(find(name), float(seconds))
-    memory = {"peak_mb": _peak_mb(), "after_import_mb": before}
-    sys.stdout.write(json.dumps({**found, **memory}) + "\n")
-
-
-def _peak_mb() -> float | None:
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux, where getrusage's starts at that of the parent process
-        lines = status.read_text(encoding="utf-8").splitlines()
-        kib = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
-        if kib is not None:
-            return int(kib) * 1024 / 1e6
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -21,8 +21,10 @@ from textsep_lab.cli.options import EXISTING, FOLDS
 @click.option("--speed", is_flag=True,
               help="Time lengths, threads, formats and the cold start; no data.")  # fmt: skip
 @click.option("--peers", is_flag=True,
-              help="Measure networks of other libraries, without a query.")  # fmt: skip
-@click.option("--minutes", type=float, help="With --peers: train each for so long and score it.")
+              help="Measure our networks beside those of other libraries.")  # fmt: skip
+@click.option("--minutes", type=float,
+              help="With --peers: train each for so long and score it. Rows that lie in --out with "
+              "the same budget are kept.")  # fmt: skip
 @click.option(
     "--out",
     type=EXISTING,
@@ -38,6 +40,7 @@ def benchmark(esc50, fold, systems, checkpoint, weights, limit, speed, peers, mi
     textsep benchmark --esc50 data/ESC-50                    all of it, about half an hour
     textsep benchmark --esc50 data/ESC-50 --systems ours,irm --limit 100 --out quick
     textsep benchmark --speed
+    textsep benchmark --peers --esc50 data/ESC-50 --minutes 30
     """
     from textsep_lab.paths import reports_dir
 
@@ -50,7 +53,7 @@ def benchmark(esc50, fold, systems, checkpoint, weights, limit, speed, peers, mi
     elif peers:
         from textsep_lab.benchmark import peers_report as module
 
-        report = module.run(esc50, fold, minutes)
+        report = module.run(esc50, fold, minutes, limit, out)
     else:
         from textsep_lab.benchmark import report as module
 

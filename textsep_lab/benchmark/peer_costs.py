@@ -1,0 +1,76 @@
+"""What the networks that are compared cost, each in a fresh process. Taught in notebook 05."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from textsep_lab.benchmark.peers import Peer, find, separate
+from textsep_lab.benchmark.speed import latency
+from textsep_lab.film_unet import parameter_count
+
+
+def cost(peer: Peer, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
+    """Return parameters, and median_ms, low_ms and high_ms (quartiles) of separating noise.
+
+    Args:
+        seconds: length of the mono noise at 16 kHz.
+        runs: how often it is timed, after one run that warms up; threads as they are.
+
+    Raises:
+        ValueError: the peer cannot be had here.
+    """
+    network = peer.network()
+    times = latency({peer.name: lambda x: separate(network, x[0])}, seconds, runs).iloc[0]
+    kept = {name: float(times[name]) for name in ("median_ms", "low_ms", "high_ms")}
+    return {"parameters": parameter_count(network), **kept}
+
+
+def measure(peer: Peer, seconds: float = 5.0) -> dict[str, float | None]:
+    """Return the `cost` of a peer in a fresh process, with the process's memory.
+
+    Returns:
+        As `cost`, and in MB peak_mb, the most the process ever held, and after_import_mb, what
+        of it Python and this package took; None where the system does not tell.
+
+    Raises:
+        ValueError: the peer cannot be had here.
+        RuntimeError: the process failed; its last line says why.
+    """
+    if peer.build is None:
+        raise ValueError(f"{peer.title} cannot be run: {peer.missing}")
+    command = [sys.executable, "-m", "textsep_lab.benchmark.peer_costs", peer.name, str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise RuntimeError(f"{peer.title} could not be measured: {reason}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(name: str, seconds: str) -> None:
+    """Write what `measure` returns to the standard output, as JSON."""
+    before = _peak_mb()
+    found = cost(find(name), float(seconds))
+    memory = {"peak_mb": _peak_mb(), "after_import_mb": before}
+    sys.stdout.write(json.dumps({**found, **memory}) + "\n")
+
+
+def _peak_mb() -> float | None:
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux, where getrusage's starts at that of the parent process
+        lines = status.read_text(encoding="utf-8").splitlines()
+        kib = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+        if kib is not None:
+            return int(kib) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
