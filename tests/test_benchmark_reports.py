@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from textsep_lab.benchmark import peers_report, speed_report
 from textsep_lab.benchmark.peers import Peer
@@ -17,9 +18,10 @@ COST = {"parameters": 12345, "median_ms": 1234.5, "low_ms": 1200.0, "high_ms": 1
 def times():
     rows = [
         {"configuration": name, "dtype": "float32", "threads": threads, "seconds": seconds,
-         "runs": 3, "median_ms": 20.0 * seconds, "low_ms": 19.0, "high_ms": 21.0,
+         "runs": 3, "median_ms": cost * seconds, "low_ms": 19.0, "high_ms": 21.0,
          "real_time_factor": 0.02, "note": ""}
-        for name in ("compact", "reference") for threads in (1, 2) for seconds in (1, 5)
+        for name, cost in (("compact", 10.0), ("reference", 20.0))
+        for threads in (1, 2) for seconds in (1, 5)
     ]  # fmt: skip
     skipped = {"runs": 0, "median_ms": np.nan, "real_time_factor": np.nan, "note": "left out: slow"}
     table = pd.DataFrame([*rows, {**rows[-1], **skipped, "seconds": 600}])
@@ -31,19 +33,23 @@ def test_speed_says_what_it_left_out(times, network, monkeypatch, tmp_path):
     first = pd.DataFrame({"step": ["total"], "median_ms": [2e3], "low_ms": [1e3], "high_ms": [3e3]})
     ours = SimpleNamespace(network=network)
     monkeypatch.setattr(speed_report, "load_separator", lambda _checkpoint: ours)
-    monkeypatch.setattr(speed_report, "sweep", lambda _separator, configurations: times)
+    monkeypatch.setattr(speed_report, "sweep", lambda _separator, **_asked: times)
     monkeypatch.setattr(speed_report, "cold_start", lambda checkpoint: first)
     files = {path.name for path in speed_report.run().write(tmp_path)}
     assert files == {"speed.md", "speed.csv", "cold_start.csv", "speed.png"}
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
-    assert "| - | - | left out: slow |" in text and "no bfloat16 of its own" in text
+    assert "| reference | float32 | 2 | 20 ms | 100 ms | - |" in text  # 600 s left out
+    assert "| compact | float32 | 1 | 10 ms | 50 ms | - |" in text
+    assert "no bfloat16 of its own" in text and torch.backends.cpu.get_cpu_capability() in text
+    assert "`compact` 50 ms in float32 on 2 threads." in text
+    assert "100 times as fast as the clip" in text and "2.0 times as fast as `ref" in text
     assert "2,000 ms [1,000, 3,000]" in text
 
 
 @pytest.fixture
 def peers(monkeypatch):
     known = {
-        "there": Peer("there", "There", lambda: None),
+        "there": Peer("there", "There", lambda: None, told=True),
         "gone": Peer("gone", "Gone", None, "It cannot be imported."),
     }
     monkeypatch.setattr(peers_report, "ROWS", known)
@@ -52,25 +58,66 @@ def peers(monkeypatch):
 
 
 def test_peers_that_are_missing_say_why(peers, tmp_path):
-    peers_report.run().write(tmp_path)
+    files = {path.name for path in peers_report.run().write(tmp_path)}
+    assert files == {"peers.md", "peers.csv"}
     text = (tmp_path / "peers.md").read_text(encoding="utf-8")
-    assert "| Gone | - | - | - | - | It cannot be imported. |" in text
-    assert "| There | 12,345 | 1,234 ms [1,200, 1,300] | 456 MB | not trained |  |" in text
+    assert "| Gone | - | - | - | best of two | - | - | It cannot be imported. |" in text
+    there = "| There | 12,345 | 1,234 ms [1,200, 1,300] | 456 MB | the query | - | - |  |"
+    assert there in text
 
 
-def test_peers_are_trained_for_the_same_time_on_the_other_folds(peers, monkeypatch):
+@pytest.fixture
+def trained(monkeypatch):
+    """What training was asked for; "There" reaches 1.5 dB."""
     asked = []
 
-    def train(name, settings, _folder):
-        asked.append((name, settings.minutes, settings.train_folds, settings.val_folds))
-        return {"val_si_sdri_db": 1.5, "steps": 20, "seconds": 60.0}
+    def train(name, settings):
+        asked.append((name, settings.minutes, settings.train_folds, settings.val_mixtures))
+        return {"val_si_sdri_db": 1.5, "val_low_db": 1.0, "val_high_db": 2.0, "steps": 20,
+                "batch_size": 8, "seconds_trained": 120.0}  # fmt: skip
 
-    monkeypatch.setattr(peers_report, "train", train)
-    report = peers_report.run("anywhere", (4,), minutes=2)
-    assert asked == [("there", 2, (1, 2, 3), (4,))]
-    assert "1.50 dB after 20 steps" in report.text and "2 minutes" in report.text
+    monkeypatch.setattr(peers_report, "train_apart", train)
+    return asked
 
 
-def test_a_budget_of_nothing_is_refused(peers):
-    with pytest.raises(ValueError, match="minutes is 0"):
-        peers_report.run("anywhere", (4,), minutes=0)
+def test_peers_are_trained_for_the_same_time_on_the_other_folds(peers, trained, tmp_path):
+    report = peers_report.run("anywhere", (4,), minutes=2, limit=7)
+    assert trained == [("there", 2, (1, 2, 3), 7)]
+    assert "| 1.50 [1.00, 2.00] dB | 20 steps of 8 in 2.0 min |" in report.text
+    assert "2 minutes" in report.text and "--minutes 2 --limit 7`" in report.text
+    assert (tmp_path / "peers.png") in report.write(tmp_path)
+
+
+def test_a_killed_benchmark_goes_on_where_it_was(peers, trained, monkeypatch, tmp_path):
+    def die(_name):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(peers_report, "ROWS", {"there": None, "then": None})
+        known = {"there": peers_report.find("there")}
+        patch.setattr(peers_report, "find", lambda name: known.get(name) or die(name))
+        with pytest.raises(KeyboardInterrupt):
+            peers_report.run("anywhere", (4,), minutes=2, out=tmp_path)
+    first = peers_report.run("anywhere", (4,), minutes=2, out=tmp_path)
+    assert len(trained) == 1 and "1.50 [1.00, 2.00] dB" in first.text  # kept, not trained again
+    first.write(tmp_path)
+    assert peers_report.run("anywhere", (4,), minutes=2, out=tmp_path).text == first.text
+    for changed in ({"minutes": 3}, {"minutes": 2, "limit": 9}):
+        peers_report.run("anywhere", (4,), out=tmp_path, **changed)
+    assert len(trained) == 3
+
+
+def test_a_training_that_fails_is_a_row_that_says_so(peers, monkeypatch, tmp_path):
+    def fail(_name, _settings):
+        raise RuntimeError("Training was killed.")
+
+    monkeypatch.setattr(peers_report, "train_apart", fail)
+    for _ in range(2):  # and is tried again
+        text = peers_report.run("anywhere", (4,), minutes=2, out=tmp_path).text
+        assert "456 MB | the query | - | - | Training was killed. |" in text
+
+
+@pytest.mark.parametrize(("asked", "said"), [((0, None), "minutes is 0"), ((1, 0), "limit is 0")])
+def test_a_budget_of_nothing_is_refused(peers, asked, said):
+    with pytest.raises(ValueError, match=said):
+        peers_report.run("anywhere", (4,), *asked)

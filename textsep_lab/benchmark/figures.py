@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -55,6 +58,9 @@ def conditions(
     _means(a, by_snr, "snr_db", "Target's level over the interferer (dB)")
     _means(b, by_sources, "sources", "Sounds in the mixture")
     _means(c, by_query, "query_kind", "How the target is asked for")
+    tops, bottoms = ([axis.get_ylim()[side] for axis in (a, b, c)] for side in (1, 0))
+    for axis in (a, b, c):  # one scale, so that bars can be compared
+        axis.set_ylim(min(bottoms), max(tops))
     for kind, colour in (("present", plots.OUTPUT), ("absent", plots.WINDOW)):
         level = np.sort(absent.loc[absent["query_kind"] == kind, "level_db"].clip(lower=-60))
         share = 100 * np.arange(1, len(level) + 1) / len(level)
@@ -67,7 +73,7 @@ def conditions(
 
 def _means(axis: Axes, scores: pd.DataFrame, by: str, label: str) -> None:
     rows = summary(scores, by=by)
-    names = [str(value) for value in rows[by]]
+    names = [textwrap.fill(re.sub(r"^-(?=\d)", "−", str(value)), 10) for value in rows[by]]
     low, high = rows["si_sdri_db_low"], rows["si_sdri_db_high"]
     axis.bar(names, rows["si_sdri_db"], color=plots.OUTPUT, width=0.6)
     axis.vlines(names, low, high, color=plots.INK)
@@ -93,7 +99,7 @@ def classes(scores: pd.DataFrame) -> Figure:
     axis.scatter(means, place, s=34, c=np.where(worst, plots.OUTPUT, plots.WINDOW), zorder=3)
     axis.axvline(0, color=plots.INK, linewidth=0.8)
     axis.set_yticks(place, [name.replace("_", " ") for name in means.index], fontsize=8)
-    axis.set_xlabel("SI-SDR improvement (dB); large dots are means")
+    axis.set_xlabel("SI-SDR improvement (dB); large dots are means, the ten lowest in red")
     axis.margins(y=0.015)
     _tidy(axis)
     return figure
@@ -105,36 +111,73 @@ def confusable(rows: pd.DataFrame) -> Figure:
     medians = medians.sort_values("confusable")
     figure = Figure(figsize=(8, 0.3 * len(medians) + 1.4), layout="constrained")
     axis = figure.subplots()
-    kinds = (("true", plots.INPUT), ("confusable", plots.OUTPUT), ("unrelated", plots.WINDOW))
-    for kind, colour in kinds:
-        axis.scatter(medians[kind].clip(lower=-40), medians.index, color=colour, label=kind, s=36)
+    kinds = {"true": plots.INPUT, "confusable": plots.OUTPUT, "unrelated": plots.WINDOW}
+    names = {"true": "its own", "confusable": "the other's", "unrelated": "an unrelated"}
+    for kind, colour in kinds.items():
+        dots = {"color": colour, "s": 90 if kind == "true" else 30, "label": f"{names[kind]} name"}
+        axis.scatter(medians[kind].clip(lower=-40), medians.index, **dots)
     axis.hlines(medians.index, -40, 0, color=plots.GRID, linewidth=1, zorder=0)
-    axis.set_xlabel("Median level of the output against the mixture's (dB)")
-    axis.set_title("the sound / the name", loc="left", fontsize=10)
-    where = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3}
+    axis.set_xlabel("Median level of the output against the mixture's (dB), at least −40")
+    axis.set_ylabel("The sound / another")
+    where = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3, "borderaxespad": 0}
     axis.legend(frameon=False, fontsize=9, **where)
     _tidy(axis)
     return figure
 
 
 def speed(rows: pd.DataFrame) -> Figure:
-    """Draw the real-time factor against the clip's length.
+    """Draw the time a separation takes against the clip's length, with all threads.
 
     Args:
         rows: of `speed.sweep`.
     """
+    rows = rows[(rows["threads"] == rows["threads"].max()) & rows["median_ms"].notna()]
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
-    for (name, dtype, threads), part in rows.groupby(["configuration", "dtype", "threads"]):
-        colour = plots.WINDOW if name == "reference" else plots.OUTPUT
-        style = {"color": colour, "linestyle": "-" if dtype == "float32" else ":"}
-        label = f"{name}, {dtype}, {threads} thread" + ("s" if threads > 1 else "")
-        marker = "o" if threads > 1 else "s"
-        axis.plot(part["seconds"], part["real_time_factor"], label=label, marker=marker, **style)
-    axis.axhline(1, color=plots.INK, linewidth=0.8)
-    axis.set(xscale="log", yscale="log", xlabel="Length of the clip (s)")
-    axis.set_ylabel("Seconds of work per second of audio")
-    axis.legend(frameon=False, fontsize=8, ncols=2)
+    for (name, dtype), part in rows.groupby(["configuration", "dtype"]):
+        style = {"color": plots.WINDOW if name == "reference" else plots.OUTPUT, "marker": "o"}
+        style["linestyle"] = "-" if dtype == "float32" else ":"
+        took = part["median_ms"] / 1000
+        axis.plot(part["seconds"], took, label=f"{name}, {dtype}", **style)
+    lengths = sorted(rows["seconds"].unique())
+    axis.plot(lengths, lengths, color=plots.INK, linewidth=0.8, label="as long as the clip")
+    axis.set(xscale="log", yscale="log", xlabel="Length of the clip", ylabel="Time it takes (s)")
+    axis.set_xticks(lengths, [f"{x / 60:g} min" if x >= 60 else f"{x:g} s" for x in lengths])
+    axis.minorticks_off()
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.grid(axis="y", color=plots.GRID, linewidth=0.8)
+    threads = rows["threads"].max()
+    axis.set_title(f"{threads} thread" + ("s" if threads > 1 else ""), loc="left", fontsize=10)
+    axis.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
+    _tidy(axis)
+    return figure
+
+
+def peers(rows: pd.DataFrame) -> Figure:
+    """Draw quality against latency for networks that were trained for the same time.
+
+    Args:
+        rows: with system, told, median_ms, val_si_sdri_db, val_low_db and val_high_db; those
+            without scores are left out.
+    """
+    wanted = ["median_ms", "val_si_sdri_db", "val_low_db", "val_high_db"]
+    rows = rows.reindex(columns=["system", "told", *wanted]).dropna(subset=wanted)
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axis = figure.subplots()
+    kinds = {True: (plots.OUTPUT, "told what is wanted"), False: (plots.WINDOW, "best of two")}
+    for told, (colour, label) in kinds.items():
+        part = rows[rows["told"] == told]
+        axis.vlines(part["median_ms"], part["val_low_db"], part["val_high_db"], color=colour)
+        axis.scatter(part["median_ms"], part["val_si_sdri_db"], color=colour, s=44, label=label)
+    for row in rows.to_dict("records"):
+        place = (row["median_ms"], row["val_si_sdri_db"])
+        axis.annotate(row["system"], place, (7, 4), textcoords="offset points", fontsize=9,
+                      bbox={"color": "white", "pad": 0.5, "alpha": 0.8})  # fmt: skip
+    axis.axhline(0, color=plots.INK, linewidth=0.8)
+    axis.set(xscale="log", xlabel="Time for a clip of 5 s (ms)", ylabel="SI-SDR improvement (dB)")
+    axis.xaxis.set_major_formatter("{x:,.0f}")
+    axis.margins(x=0.25)
+    axis.legend(frameon=False, fontsize=9)
     _tidy(axis)
     return figure
 

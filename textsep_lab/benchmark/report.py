@@ -19,7 +19,7 @@ from textsep_lab.benchmark.cold_start import peak_memory
 from textsep_lab.benchmark.output import Report
 from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scenes, load_scenes
 from textsep_lab.benchmark.scores import markdown, measure, summary, with_interval
-from textsep_lab.benchmark.systems import Remembering, System, ladder
+from textsep_lab.benchmark.systems import TITLES, Remembering, System, ladder
 from textsep_lab.film_unet import build, parameter_count
 from textsep_lab.separation import Separator, load_separator
 
@@ -134,6 +134,7 @@ def _text(made, tables, folds: tuple[int, ...], count: int) -> str:
         "undefined": undefined,
         "ladder": score_table(tables["summary"]),
         "missing": _missing(made),
+        "paired": _paired(tables["scores"], "system", TITLES["text-agnostic"], figures.OURS),
     }
     if "costs" not in tables:
         return ladder_part.format(**facts)
@@ -141,20 +142,33 @@ def _text(made, tables, folds: tuple[int, ...], count: int) -> str:
     return (ladder_part + further_part).format(**facts)
 
 
-def score_table(rows: pd.DataFrame, by: str = "system") -> str:
+def score_table(rows: pd.DataFrame, by: str = "system", title: str | None = None) -> str:
     """Return rows of `scores.summary` as a Markdown table."""
-    columns = (by.replace("_", " "), "SI-SDRi mean [95 %]", "median", "SDRi mean [95 %]",
+    columns = (title or by, "SI-SDRi mean [95 %]", "median", "SDRi mean [95 %]",
                "median", "made worse")  # fmt: skip
     cells = (
         [
             str(row[by]),
             with_interval(row, "si_sdri_db"), f"{row['si_sdri_db_median']:.2f}",
             with_interval(row, "sdri_db"), f"{row['sdri_db_median']:.2f}",
-            f"{row['worse_percent']:.0f} %",
+            f"{row['worse_percent']:.1f} %",
         ]
         for row in rows.to_dict("records")
     )  # fmt: skip
     return markdown(columns, cells)
+
+
+def _paired(scores: pd.DataFrame, by: str, first: str, second: str) -> str:
+    """Return how far the second is above the first on the same mixtures, with its interval."""
+    table = scores.pivot_table("si_sdri_db", "mixture", by, sort=False)
+    if not {first, second} <= set(table):
+        return ""
+    gains = (table[second] - table[first]).dropna().to_numpy()
+    low, high = metrics.mean_interval(gains)
+    return (
+        f"Mixture by mixture, *{second}* is {gains.mean():.2f} [{low:.2f}, {high:.2f}] dB above "
+        f"*{first}*.\n"
+    )
 
 
 def _missing(made: Mapping[str, System]) -> str:
@@ -171,10 +185,12 @@ def _further_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     low, high = metrics.mean_interval(inside)
     return {
         "threads": str(torch.get_num_threads()),
+        "processor": speed.processor(),
+        "wording": _paired(tables["queries"], "query_kind", "held-out wording", "label"),
         "costs": _cost_rows(tables["costs"]),
-        "snr": score_table(summary(tables["snr"], by="snr_db"), "snr_db"),
+        "snr": score_table(summary(tables["snr"], by="snr_db"), "snr_db", "SNR (dB)"),
         "sources": score_table(summary(tables["sources"], by="sources"), "sources"),
-        "queries": score_table(summary(tables["queries"], by="query_kind"), "query_kind"),
+        "queries": score_table(summary(tables["queries"], by="query_kind"), "query_kind", "query"),
         "worst": ", ".join(f"{n.replace('_', ' ')} ({v:.1f})" for n, v in worst.items()),
         "present_db": f"{level['present']:.1f}",
         "absent_db": f"{level['absent']:.1f}",

@@ -166,6 +166,16 @@ def sweep(
     return table
 
 
+def processor() -> str:
+    """Return what torch uses of this processor, and which torch it is.
+
+    Example:
+        >>> processor().startswith("torch ")
+        True
+    """
+    return f"torch {torch.__version__} with {torch.backends.cpu.get_cpu_capability()} instructions"
+
+
 def native_bfloat16() -> bool | None:
     """Return whether the processor has instructions for bfloat16; None where that is unknown."""
     known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # not public, not in all releases

@@ -68,8 +68,8 @@ def ladder(
     made: dict[str, Callable[[], System]] = {
         "mixture": lambda: System("mixture (floor)", lambda scene: scene.truth.mixture),
         "gate": lambda: System("perfect time gate", _time_gate),
-        "nmf-classes": lambda: _supervised_nmf(separator, root, bases_folds),
         "nmf": lambda: System("NMF, components heard", partial(_nmf, separator)),
+        "nmf-classes": lambda: _supervised_nmf(separator, root, bases_folds),
     }
     for name in TRAINED:
         made[name] = partial(_trained, name, weights.get(name))
