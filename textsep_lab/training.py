@@ -94,10 +94,10 @@ class SeparatorRun(Run):
 
 def _network(settings: Settings, text_dim: int | None) -> torch.nn.Module:
     network = film_unet.build(settings.configuration, text_dim)
-    if settings.twin is not None:
-        _take_over(network.twin, settings.twin)
     if settings.init is not None:
         _take_over(network, settings.init)
+    if settings.twin is not None:  # after init, which may bring a twin of its own
+        _take_over(network.twin, settings.twin)
     return network
 
 
