@@ -508,7 +508,10 @@ def test_a_reload_in_the_middle_starts_anew(browser, address):
         about(page, "Dog in the rain")
         assert modes(page).locator("input").input_value() == "dog barking"
         assert page.locator(".entry").count() == 0
+        page.get_by_role("button", name="What's in here?").click()
+        page.wait_for_selector(".chip")
         separate(page)
+        shoot(page, "bundled")
 
 
 def test_the_same_app_in_jupyterlab(browser, tmp_path):

@@ -232,6 +232,15 @@ def test_cancelling_leaves_no_run(studio):
     assert studio.runs == []
 
 
+def test_a_long_recording_is_left_between_two_chunks(studio, monkeypatch):
+    network, asked = studio.separator.network, []
+    monkeypatch.setattr(type(network), "forward", lambda *_: pytest.fail("went on"))
+    with pytest.raises(Cancelled):
+        studio.separate(query(), cancelled=lambda: asked.append(1) or True)
+    assert asked
+    assert not network._forward_pre_hooks
+
+
 def test_progress_goes_up_and_names_each_sound(studio):
     told = []
     studio.separate(Request((Query("rain"), Query("siren"))), lambda *said: told.append(said))

@@ -7,12 +7,14 @@ the last runs. Taught in notebook 06.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+import torch
 
 from textsep_lab import gemini
 from textsep_lab.detection import SILENCE, Detector, load_detector
@@ -122,7 +124,7 @@ class Studio:
 
         Args:
             progress: is told the share that is done, 0 to 1, and what is being done.
-            cancelled: is asked between the steps.
+            cancelled: is asked between the steps, and between the chunks of a long recording.
 
         Raises:
             ValueError: something in the request is wrong; one sentence says what.
@@ -135,7 +137,8 @@ class Studio:
         singles, steps = [], len(request.queries) + (len(request.queries) > 1)
         for k, query in enumerate(request.queries):
             progress(k / steps, f"Looking for “{query.text}”")
-            singles.append(self._separate(recording, request, (query,)))
+            with _stopping(self.separator.network, cancelled):
+                singles.append(self._separate(recording, request, (query,)))
             if cancelled():
                 raise Cancelled
         heard = tuple(
@@ -196,6 +199,21 @@ def _combine(masks: dict[Query, Masked]) -> Masked:
     if not kept or not removed:
         return sum(kept or removed).clamp(0, 1), config
     return (sum(kept).clamp(0, 1) - sum(removed).clamp(0, 1)).clamp(0, 1), config
+
+
+@contextmanager
+def _stopping(network: torch.nn.Module, cancelled: Callable[[], bool]) -> Iterator[None]:
+    """Stop what was cancelled before the next chunk: a long recording takes a minute."""
+
+    def check(*_: object) -> None:
+        if cancelled():
+            raise Cancelled
+
+    hook = network.register_forward_pre_hook(check)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _size(run: Run) -> int:

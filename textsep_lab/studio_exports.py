@@ -146,7 +146,8 @@ def code(run: Run) -> str:
         first += "from textsep_lab.paths import demo_data_dir\n"
         where = 'demo_data_dir() / "mixture.wav"'
     query = request.queries[0].text
-    return f"{first}\nresult = load_separator().separate({where}, {query!r}, {rest})\n"
+    call = f"load_separator().separate(\n    {where}, {query!r},\n    {rest},\n)"
+    return f"{first}\nresult = {call}\n"
 
 
 def _brief(seconds: float) -> float:
@@ -161,8 +162,11 @@ def _studio_code(run: Run, windows: list | None) -> str:
         "file": f"open_bytes({name!r}, Path({name!r}).read_bytes())",
     }[run.recording.source]
     queries = ", ".join(f"Query({query.text!r}, {query.mode!r})" for query in request.queries)
-    asked = f"({queries},), windows={windows}, fade={request.fade}, strength={request.strength}"
-    asked += f", method={request.method!r}, components={request.components}"
+    asked = [
+        f"({queries},)",
+        f"windows={windows}, fade={request.fade}, strength={request.strength}",
+    ]
+    asked += [f"method={request.method!r}, components={request.components}"]
     lines = ["from pathlib import Path\n"] if run.recording.source == "file" else []
     lines += [
         "from textsep_lab.studio import Studio",
@@ -170,6 +174,8 @@ def _studio_code(run: Run, windows: list | None) -> str:
         f"from textsep_lab.studio_sources import {opened.partition('(')[0]}\n",
         "studio = Studio()",
         f"studio.open({opened})",
-        f"result = studio.separate(Request({asked})).result",
+        "result = studio.separate(Request(",
+        *(f"    {part}," for part in asked),
+        ")).result",
     ]
     return "\n".join(lines) + "\n"

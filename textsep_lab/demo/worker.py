@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import redirect_stderr
 
 from textsep_lab.studio import Cancelled
 
@@ -44,7 +46,8 @@ class Worker:
         if cancelled():
             return
         try:
-            job(cancelled)
+            with redirect_stderr(io.StringIO()):  # a terminal's progress bar has no place on a page
+                job(cancelled)
         except Cancelled:
             pass
         except Exception as error:  # the app is to outlive whatever happens here
