@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
@@ -153,6 +154,10 @@ def serving(folder, *command, **environment):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     server = subprocess.Popen(command, env={**os.environ, **own}, **quiet)
     try:
+        while server.poll() is None:  # it takes a while to start
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
@@ -183,18 +188,6 @@ def address(dataset, google, tmp_path_factory):
         yield where
 
 
-def patiently(page, address):
-    """Go there; the server may still be starting."""
-    for _ in range(240):
-        try:
-            page.goto(address)
-            return
-        except Exception as error:
-            if "ERR_CONNECTION_REFUSED" not in str(error):
-                raise
-        page.wait_for_timeout(250)
-
-
 @contextmanager
 def visiting(browser, address, forgiving=False, **options):
     """Open the page; at the end, the console may hold no error and nothing left the computer."""
@@ -207,7 +200,7 @@ def visiting(browser, address, forgiving=False, **options):
     page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
     page.on("request", lambda asked: asked.url.startswith("http") and address not in asked.url
             and complaints.append(asked.url))  # fmt: skip
-    patiently(page, address)
+    page.goto(address)
     page.wait_for_selector(".textsep-stage canvas")
     page.wait_for_function("window.durations.length > 0")
     yield page
@@ -490,7 +483,7 @@ def test_examples_and_esc50_open(page):
 
 def test_a_page_that_was_idle_for_long_says_so_and_how_to_go_on(browser, tmp_path):
     with (
-        serving(tmp_path, *APP, "--idle-minutes=0.2") as where,
+        serving(tmp_path, *APP, "--idle-minutes=0.3") as where,
         visiting(browser, where, forgiving=True) as page,
     ):
         page.wait_for_selector("#over >> text=reload it to start anew")
@@ -527,7 +520,7 @@ def test_the_same_app_in_jupyterlab(browser, tmp_path):
     with serving(tmp_path, "jupyter", "lab", *given) as where:
         page = browser.new_context(viewport={"width": 1280, "height": 1100}).new_page()
         page.set_default_timeout(WAIT)
-        patiently(page, f"{where}lab/tree/chapter.ipynb")
+        page.goto(f"{where}lab/tree/chapter.ipynb")
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells").click()
         page.wait_for_selector(".textsep-stage canvas", state="attached", timeout=5 * WAIT)
