@@ -11,7 +11,14 @@ from sklearn.linear_model import LogisticRegression
 from textsep_lab import checkpoints, second_look, separation, wordings
 from textsep_lab.calibration import Logistic
 from textsep_lab.reading import PARTS, PENALTY, Reader, load_reader, reader_path
-from textsep_lab.second_look import RIVALS, SHARPNESS, contest, meaning, rivals
+from textsep_lab.second_look import (
+    RIVALS,
+    SHARPNESS,
+    claimed_shares,
+    contest,
+    meaning,
+    rivals,
+)
 from textsep_lab.separation import Separator, load_separator
 
 QUICK = settings(max_examples=25, deadline=None)
@@ -168,17 +175,23 @@ def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
 @given(st.integers(1, 8).flatmap(lambda n: st.tuples(fractions(n), st.integers(0, n - 1))))
 def test_rivals_are_the_likeliest_besides_what_is_meant(drawn):
     heard, own = drawn
-    which, probability = rivals(heard, np.eye(len(heard))[own])
-    assert len(which) == len(probability) == min(RIVALS, len(heard))
+    which = rivals(heard, np.eye(len(heard))[own])
     others = np.where(np.arange(len(heard)) == own, 0, heard)
-    np.testing.assert_array_equal(probability, others[which])
-    np.testing.assert_array_equal(probability, np.sort(others)[::-1][:RIVALS])
+    np.testing.assert_array_equal(others[which], np.sort(others)[::-1][:RIVALS])
 
 
 def test_a_sound_that_is_half_meant_is_half_a_rival():
-    which, probability = rivals(np.array([0.8, 0.3]), np.array([0.5, 0.5]))
-    assert which.tolist() == [0, 1]
-    np.testing.assert_allclose(probability, [0.4, 0.15])
+    assert rivals(np.array([0.3, 0.5]), np.array([0.0, 0.5])).tolist() == [0, 1]
+
+
+@QUICK
+@given(claims=fractions(3, 2, 3), left=fractions(2, 3))
+def test_a_share_is_a_fraction_of_what_is_left(claims, left):
+    claims, left = torch.from_numpy(claims), torch.from_numpy(left)
+    share = claimed_shares(claims, left)
+    assert share.shape == (3,) and (share >= 0).all() and (share <= 1 + 1e-6).all()
+    if left.sum() > 1e-3:
+        np.testing.assert_allclose(claimed_shares(torch.ones(1, 2, 3), left), 1, atol=1e-5)
 
 
 def test_ears_are_asked_for_every_label_and_silence_has_none(tones, tone_reader, detector):
@@ -240,7 +253,7 @@ def test_ears_that_hear_nothing_leave_the_first_look(network, fake_encoder, tone
     found = second_look.look_twice(network, waveform, wanted, tone_reader, deaf)
     assert found.shape == first.shape == (1, 16, first.shape[2])
     softened = torch.sigmoid(SHARPNESS * torch.logit(first, eps=1e-4))
-    torch.testing.assert_close(found, softened, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found, softened, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

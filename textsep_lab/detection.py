@@ -119,14 +119,14 @@ class Detector:
         return activity_spans(active, hearing.frame_hop, hearing.duration)
 
 
-def energy_feature(share: float) -> float:
-    """Return the natural logarithm of an energy share, floored at -40 dB.
+def energy_feature(share: float | np.ndarray) -> np.ndarray:
+    """Return the natural logarithm of an energy share, or another fraction, floored at 1e-4.
 
     Example:
-        >>> energy_feature(1.0) > energy_feature(0.0) > -10
+        >>> bool(energy_feature(1.0) > energy_feature(0.0) > -10)
         True
     """
-    return float(np.log(share + 1e-4))
+    return np.log(np.asarray(share) + 1e-4)
 
 
 def _table(rows: list[tuple]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from textsep_lab.film import UNetConfig
-from textsep_lab.spectral import Stft, resample_frames, to_bands, to_bins
+from textsep_lab.spectral import Stft, band_matrix, resample_frames, to_bands, to_bins
 
 Tensor = torch.Tensor
 CHUNK_FRAMES = 2048
@@ -39,6 +39,18 @@ def features(magnitude: Tensor, level: Tensor, config: UNetConfig) -> Tensor:
     if config.n_bands is None:
         return magnitude
     return to_bands(magnitude, config.n_bands, config.sample_rate)
+
+
+def band_power(waveform: np.ndarray, config: UNetConfig) -> Tensor:
+    """Return the power in each row of the network's mask, ``[n_freq, frames]``.
+
+    Args:
+        waveform: ``[channels, samples]`` at the network's rate; the channels' mean power counts.
+    """
+    power = network_stft(config).magnitude(torch.from_numpy(waveform[None]))[0].square()
+    if config.n_bands is None:
+        return power
+    return band_matrix(config.n_bands, config.n_fft, config.sample_rate) @ power
 
 
 def estimate_mask(
