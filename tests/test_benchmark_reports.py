@@ -57,6 +57,12 @@ def peers(monkeypatch):
     monkeypatch.setattr(peers_report, "measure", lambda _peer: COST)
 
 
+def test_without_a_data_set_nothing_is_measured(peers, trained, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        peers_report.run(tmp_path / "nowhere", (4,), minutes=2, out=tmp_path)
+    assert not trained and not (tmp_path / "peers.csv").exists()
+
+
 def test_peers_that_are_missing_say_why(peers, tmp_path):
     files = {path.name for path in peers_report.run().write(tmp_path)}
     assert files == {"peers.md", "peers.csv"}
@@ -80,15 +86,15 @@ def trained(monkeypatch):
     return asked
 
 
-def test_peers_are_trained_for_the_same_time_on_the_other_folds(peers, trained, tmp_path):
-    report = peers_report.run("anywhere", (4,), minutes=2, limit=7)
+def test_peers_are_trained_for_the_same_time_on_the_other_folds(peers, trained, dataset, tmp_path):
+    report = peers_report.run(dataset, (4,), minutes=2, limit=7)
     assert trained == [("there", 2, (1, 2, 3), 7)]
     assert "| 1.50 [1.00, 2.00] dB | 20 steps of 8 in 2.0 min |" in report.text
     assert "2 minutes" in report.text and "--minutes 2 --limit 7`" in report.text
     assert (tmp_path / "peers.png") in report.write(tmp_path)
 
 
-def test_a_killed_benchmark_goes_on_where_it_was(peers, trained, monkeypatch, tmp_path):
+def test_a_killed_benchmark_goes_on_where_it_was(peers, trained, dataset, monkeypatch, tmp_path):
     def die(_name):
         raise KeyboardInterrupt
 
@@ -97,23 +103,23 @@ def test_a_killed_benchmark_goes_on_where_it_was(peers, trained, monkeypatch, tm
         known = {"there": peers_report.find("there")}
         patch.setattr(peers_report, "find", lambda name: known.get(name) or die(name))
         with pytest.raises(KeyboardInterrupt):
-            peers_report.run("anywhere", (4,), minutes=2, out=tmp_path)
-    first = peers_report.run("anywhere", (4,), minutes=2, out=tmp_path)
+            peers_report.run(dataset, (4,), minutes=2, out=tmp_path)
+    first = peers_report.run(dataset, (4,), minutes=2, out=tmp_path)
     assert len(trained) == 1 and "1.50 [1.00, 2.00] dB" in first.text  # kept, not trained again
     first.write(tmp_path)
-    assert peers_report.run("anywhere", (4,), minutes=2, out=tmp_path).text == first.text
+    assert peers_report.run(dataset, (4,), minutes=2, out=tmp_path).text == first.text
     for changed in ({"minutes": 3}, {"minutes": 2, "limit": 9}):
-        peers_report.run("anywhere", (4,), out=tmp_path, **changed)
+        peers_report.run(dataset, (4,), out=tmp_path, **changed)
     assert len(trained) == 3
 
 
-def test_a_training_that_fails_is_a_row_that_says_so(peers, monkeypatch, tmp_path):
+def test_a_training_that_fails_is_a_row_that_says_so(peers, dataset, monkeypatch, tmp_path):
     def fail(_name, _settings):
         raise RuntimeError("Training was killed.")
 
     monkeypatch.setattr(peers_report, "train_apart", fail)
     for _ in range(2):  # and is tried again
-        text = peers_report.run("anywhere", (4,), minutes=2, out=tmp_path).text
+        text = peers_report.run(dataset, (4,), minutes=2, out=tmp_path).text
         assert "456 MB | the query | - | - | Training was killed. |" in text
 
 

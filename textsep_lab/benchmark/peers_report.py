@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from textsep_lab import paths
+from textsep_lab import esc50, paths
 from textsep_lab.benchmark import figures
 from textsep_lab.benchmark.output import Report
 from textsep_lab.benchmark.peer_costs import measure
@@ -94,6 +94,7 @@ def _settings(root, folds: tuple[int, ...], minutes: float, limit: int | None) -
         minutes=minutes, val_every=10**6, val_mixtures=limit or MIXTURES,
     )  # fmt: skip
     settings.check()
+    esc50.read_table(root, others + folds)  # now, and not after a first network has been measured
     return settings
 
 
