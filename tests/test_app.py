@@ -514,6 +514,9 @@ def test_the_same_app_in_jupyterlab(browser, tmp_path):
         if cell["id"] == "parameters":
             cell.source += f"\noutput_dir = {str(tmp_path / 'out')!r}"
     notebooks.write(chapter, tmp_path / "chapter.ipynb")
+    settings = tmp_path / "LAB_SETTINGS/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"windowingMode": "none"}')  # or cells out of sight are not in the page
     given = ["--allow-root", "--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}"]
     given += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class="
               "jupyterlab.handlers.announcements.NeverCheckForUpdate"]  # fmt: skip
@@ -521,8 +524,9 @@ def test_the_same_app_in_jupyterlab(browser, tmp_path):
         page = browser.new_context(viewport={"width": 1280, "height": 1100}).new_page()
         page.set_default_timeout(WAIT)
         page.goto(f"{where}lab/tree/chapter.ipynb")
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells").click()
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+        page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
         page.wait_for_selector(".textsep-stage canvas", state="attached", timeout=5 * WAIT)
         page.locator(".textsep-app header").scroll_into_view_if_needed()
         about(page, "Dog in the rain")
