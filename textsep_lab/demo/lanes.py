@@ -45,15 +45,14 @@ def of_run(run: Run) -> tuple[list[dict], list[dict]]:
 
 
 def spans(chips: list[Chip], duration: float) -> list[dict]:
-    """Return what is heard when, but for what hardly is.
+    """Return when the first is heard, and the others but for those that hardly are.
 
     A sound that is merely suggested is drawn as if it were sure.
     """
     return [
         {"label": chip.label, "start": start, "end": min(end, duration),
          "probability": 1.0 if chip.probability is None else chip.probability}
-        for chip in chips
-        if not is_faint(chip)
+        for chip in [*chips[:1], *(chip for chip in chips[1:] if not is_faint(chip))]
         for start, end in chip.spans
     ]  # fmt: skip
 
