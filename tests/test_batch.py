@@ -76,6 +76,22 @@ def test_each_notebook_gets_the_parameters_it_knows(toy, tmp_path):
         batch.plan([toy, other], tmp_path, {"sed": "3"})
 
 
+def test_folders_are_those_of_the_caller(tmp_path, monkeypatch):
+    """A notebook runs in its own folder, where ``data/ESC-50`` would be another one."""
+    path = notebook(tmp_path / "n.ipynb", "1", (), 'data_root: str = ""\noutput_dir: str = ""')
+    monkeypatch.chdir(tmp_path)
+    texts = {"data_root": "data/ESC-50", "output_dir": "mine"}
+    (job,) = batch.plan([path], tmp_path / "out", texts)
+    assert job.parameters == {k: str(tmp_path / v) for k, v in texts.items()}
+    assert job.folder == tmp_path / "mine"
+    (job,) = batch.plan([path], tmp_path / "out", {"data_root": ""})
+    assert job.parameters == {"data_root": "", "output_dir": str(tmp_path / "out" / "n")}
+
+
+def test_a_point_that_is_named_twice_is_one(toy):
+    assert sweep.grid(toy, {"lr": "1e-3,0.001,2"}) == [{"lr": 1e-3}, {"lr": 2.0}]
+
+
 def test_a_batch_as_a_user_runs_it(toy, tmp_path, no_bank):
     """One succeeds, one fails in a cell, one leaves less than it says; all are reported."""
     bad = notebook(tmp_path / "bad.ipynb", WORK.replace("== 7", "== 9"))

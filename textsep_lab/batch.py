@@ -28,6 +28,7 @@ from textsep_lab.paths import make_folder
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 OK, FAILED = "ok", "failed"
+FOLDERS = ("data_root", "output_dir")  # relative to who calls: a notebook runs in its own folder
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,11 @@ def plan(paths: Sequence[Path], out: Path, texts: Mapping[str, str] | None = Non
 def job(notebook: Path, folder: Path, values: Mapping[str, Any]) -> Job:
     """Return the job of one notebook, which is told its folder if it asks for one."""
     folder = folder.absolute()
+    given = {name: str(Path(values[name]).absolute()) for name in FOLDERS if values.get(name)}
+    values = {**values, **given}
     if "output_dir" in parameters(notebook):
-        values = {"output_dir": str(folder), **values}
-        folder = Path(values["output_dir"])
+        folder = Path(given.get("output_dir", folder))
+        values["output_dir"] = str(folder)
     return Job(notebook.absolute(), folder, values, tuple(notebooks.artefacts(notebook)))
 
 

@@ -23,7 +23,7 @@ DONE = "done.json"
 
 
 def grid(notebook: Path, axes: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the points of a grid, such as ``{"lr": "1e-3,3e-4"}``, as values.
+    """Return the points of a grid, such as ``{"lr": "1e-3,3e-4"}``, as values, each once.
 
     Raises:
         ValueError: no such parameter, or a value that is not of its type.
@@ -34,7 +34,8 @@ def grid(notebook: Path, axes: Mapping[str, str]) -> list[dict[str, Any]]:
         [{'lr': 0.001}, {'lr': 0.0003}]
     """
     texts = [[(name, text) for text in values.split(",")] for name, values in axes.items()]
-    return [batch.parse(notebook, dict(point)) for point in itertools.product(*texts)]
+    points = [batch.parse(notebook, dict(point)) for point in itertools.product(*texts)]
+    return [point for i, point in enumerate(points) if point not in points[:i]]
 
 
 def key(notebook: Path, values: Mapping[str, Any]) -> str:
