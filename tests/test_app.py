@@ -161,7 +161,10 @@ def serving(folder, *command, **environment):
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
-        server.wait(60)
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()
 
 
 @pytest.fixture(scope="module")
