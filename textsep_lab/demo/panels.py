@@ -95,7 +95,7 @@ class HearPanel(widgets.Box):
         self._chips = box(name="chips")
         self._detect = button("What's in here?", detect, "quiet")
         ask = button("Ask Gemini", suggest, "quiet", tip=gemini.PRIVACY)
-        warning = widgets.HTML(f'<p class="told">Ask Gemini: {gemini.PRIVACY}</p>')
+        warning = widgets.HTML(f'<p class="told">{gemini.PRIVACY}</p>')
         self._gemini = box(ask, warning, name="gemini")
         super().__init__([box(self._detect, name="chips"), self._chips, self._gemini, self.notice])
         self.add_class("hear")
