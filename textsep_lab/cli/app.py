@@ -11,6 +11,8 @@ import click
 
 #: A notebook's widgets talk in one message each; files come in pieces of 1 MB.
 MESSAGE_BYTES = 16 * 2**20
+#: A page that is closed ends its kernel by a message without a token, which names the kernel.
+SETTINGS = {"websocket_max_message_size": MESSAGE_BYTES, "disable_check_xsrf": True}
 #: Of all that is installed for JupyterLab, the page needs these.
 EXTENSIONS = [
     "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget",
@@ -72,7 +74,7 @@ def arguments(
         "--strip_sources=True",
         "--show_tracebacks=False",
         "--Voila.log_level=ERROR",
-        f"--Voila.tornado_settings={{'websocket_max_message_size': {MESSAGE_BYTES}}}",
+        f"--Voila.tornado_settings={SETTINGS}",
         f"--MappingKernelManager.cull_idle_timeout={max(1, round(60 * idle_minutes))}",
         f"--MappingKernelManager.cull_interval={max(1, min(60, round(6 * idle_minutes)))}",
         "--MappingKernelManager.cull_connected=True",
