@@ -21,12 +21,12 @@ from textsep_lab.settings import Settings
 MIXTURES = 40
 TEXT = """# Peers
 
-Made by `textsep benchmark --peers{options}`. Networks of this kit beside those of other
-libraries, of the kinds that the course project's table names. The libraries' networks take no text:
-each gives two outputs.
+Made by `textsep benchmark --peers{options}`.
+Networks of this kit beside those of other libraries, of the kinds that the course project's table
+names. The libraries' networks take no text: each gives two outputs.
 
 Costs: 5 s of mono noise at 16 kHz through the network alone, array in and array out (no text
-encoder, no ears, no second look), in a fresh process each, {threads} threads; median and quartiles
+encoder, no ears, no second look), in a fresh process each, threads: {threads}; median and quartiles
 of five runs; peak memory with Python and all libraries.
 {quality}
 
@@ -35,7 +35,7 @@ of five runs; peak memory with Python and all libraries.
 QUALITY = """
 Quality: all trained from random weights on our mixtures (two sounds or more, folds {train})
 for {minutes:g} minutes each, by the clock; then SI-SDRi with its 95 % interval on the same
-{mixtures} mixtures, the first of a fixed shuffle of AudioSep's list for folds {val} at 0 dB.
+{mixtures} mixtures, the first of a fixed shuffle of AudioSep's list for fold {val} at 0 dB.
 The target is chosen by *the query*, the bare label of what is wanted, or it is the *best of two*:
 told nothing, the network gives two outputs, and the truth takes the better one. `reference` learns
 by its own recipe, L1 on the ideal ratio mask, all others by the SNR of their output. Learning rates
@@ -142,7 +142,8 @@ def _keep(out: Path, rows: list[dict]) -> None:
 
 def _quality(settings: Settings) -> str:
     return QUALITY.format(
-        train=list(settings.train_folds), val=list(settings.val_folds),
+        train=", ".join(map(str, settings.train_folds)),
+        val=", ".join(map(str, settings.val_folds)),
         minutes=settings.minutes, mixtures=settings.val_mixtures,
     )  # fmt: skip
 
