@@ -528,6 +528,7 @@ def test_the_same_app_in_jupyterlab(browser, tmp_path):
         page.set_default_timeout(WAIT)
         page.goto(f"{where}lab/tree/chapter.ipynb")
         page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        page.wait_for_selector("text=/\\| Idle$/")  # a kernel still connecting runs nothing
         page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
         page.wait_for_selector(".textsep-stage canvas", state="attached", timeout=5 * WAIT)
