@@ -6,14 +6,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from sklearn.linear_model import LogisticRegression
+from scipy.spatial.distance import cdist
 
 from textsep_lab import checkpoints, second_look, separation, wordings
 from textsep_lab.calibration import Logistic
-from textsep_lab.reading import PARTS, PENALTY, Reader, load_reader, reader_path
+from textsep_lab.reading import (
+    GAMMA,
+    PARTS,
+    PENALTY,
+    SURENESS,
+    Reader,
+    fit_votes,
+    load_reader,
+    reader_path,
+)
 from textsep_lab.second_look import (
     RIVALS,
     SHARPNESS,
+    agreed,
     claimed_shares,
     contest,
     meaning,
@@ -80,10 +90,16 @@ def noise(channels, samples, seed=0):
     return (0.1 * rng.standard_normal((channels, samples))).astype(np.float32)
 
 
-def literal_reader(count=3):
-    """Return a reader that believes what it is given: the logarithm of probabilities."""
-    eye = np.eye(count, dtype=np.float32)
-    return Reader(tuple("abcdefgh"[:count]), eye, eye, np.zeros(count, np.float32))
+class LiteralReader:
+    """Believes what it is given: the logarithm of probabilities."""
+
+    def __call__(self, logits):
+        return np.exp(logits) / np.exp(logits).sum()
+
+
+def small_reader():
+    eye = np.eye(3, dtype=np.float32)
+    return Reader(("a", "b", "c"), eye, eye, eye)
 
 
 def fractions(*shape):
@@ -108,14 +124,16 @@ def test_a_reader_recovers_the_wordings_it_was_taught(crowd, labels):
             assert said.sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_a_reader_of_two_labels_is_as_sure_as_the_regression_it_came_from(crowd):
-    texts = [wordings.for_label(label) for label in LABELS[:2]]
-    points = crowd.embed_text([*texts[0], *texts[1]])
-    truth = np.repeat([0, 1], [len(texts[0]), len(texts[1])])
-    model = LogisticRegression(C=PENALTY, max_iter=1000).fit(points, truth)
-    reader = Reader.fit(crowd, LABELS[:2])
-    said = np.stack([reader(point) for point in points])
-    np.testing.assert_allclose(said, model.predict_proba(points), atol=1e-4)
+def test_a_reader_is_a_kernel_ridge_regression_and_a_softmax(crowd):
+    texts = [x for label in LABELS for x in wordings.for_label(label)[:20]]
+    points, truth = crowd.embed_text(texts), np.repeat(np.eye(3), 20, axis=0)
+    likeness = np.exp(-GAMMA * cdist(points, points, "sqeuclidean"))
+    votes = np.linalg.solve(likeness + PENALTY * np.eye(60), truth)
+    said = Reader(tuple(LABELS), points[:3], points, fit_votes(points, np.repeat(range(3), 20), 3))(
+        points[0]
+    )
+    expected = np.exp(SURENESS * likeness[0] @ votes)
+    np.testing.assert_allclose(said, expected / expected.sum(), atol=1e-4)
 
 
 def test_a_reader_survives_the_disk(crowd, tmp_path):
@@ -131,17 +149,17 @@ def test_a_reader_survives_the_disk(crowd, tmp_path):
 
 
 def test_a_damaged_reader_is_one_sentence(tmp_path):
-    path = literal_reader().save(tmp_path / "a.reader")
+    path = small_reader().save(tmp_path / "a.reader")
     whole = path.read_bytes()
     arrays = {name: np.zeros((3, 3), np.float32) for name in PARTS}
-    without_bias = {name: arrays[name] for name in PARTS[:2]}
+    without_votes = {name: arrays[name] for name in PARTS[:2]}
     damages = [
         lambda: path.write_bytes(whole[: len(whole) // 2]),
         lambda: path.write_bytes(b""),
         lambda: path.write_text("rain, rain, rain"),
         lambda: save_file(arrays, path),
         lambda: save_file(arrays, path, metadata={"names": "a"}),
-        lambda: save_file(without_bias, path, metadata={"labels": "a\nb\nc"}),
+        lambda: save_file(without_votes, path, metadata={"labels": "a\nb\nc"}),
     ]
     for damage in damages:
         damage()
@@ -154,17 +172,17 @@ def test_a_damaged_reader_is_one_sentence(tmp_path):
 @given(read=fractions(4), heard=fractions(4))
 def test_what_is_meant_is_a_distribution(read, heard):
     said = (read + 1e-3) / (read + 1e-3).sum()
-    meant = meaning(np.log(said), heard, literal_reader(4))
+    meant = meaning(np.log(said), heard, LiteralReader())
     assert meant.sum() == pytest.approx(1, abs=1e-6) and (meant >= 0).all()
-    deaf = meaning(np.log(said), np.zeros(4), literal_reader(4))
+    deaf = meaning(np.log(said), np.zeros(4), LiteralReader())
     np.testing.assert_allclose(deaf, said, atol=1e-5)  # ears that hear nothing say nothing
 
 
 def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
     heard = np.array([0.0, 1.0, 0.0])
-    plain = meaning(np.log([0.99, 0.005, 0.005]), heard, literal_reader())
+    plain = meaning(np.log([0.99, 0.005, 0.005]), heard, LiteralReader())
     assert plain[0] > 0.9
-    doubtful = meaning(np.log([0.5, 0.4, 0.1]), heard, literal_reader())
+    doubtful = meaning(np.log([0.5, 0.4, 0.1]), heard, LiteralReader())
     assert doubtful.argmax() == 1 and doubtful[1] > 0.8
 
 
@@ -192,6 +210,18 @@ def test_a_share_is_a_fraction_of_what_is_left(claims, left):
     assert share.shape == (3,) and (share >= 0).all() and (share <= 1 + 1e-6).all()
     if left.sum() > 1e-3:
         np.testing.assert_allclose(claimed_shares(torch.ones(1, 2, 3), left), 1, atol=1e-5)
+
+
+@QUICK
+@given(first=fractions(4), second=fractions(4))
+def test_witnesses_that_agree_are_surer_than_either(first, second):
+    both = agreed(first, second)
+    assert ((both >= 0) & (both <= 1)).all()
+    np.testing.assert_allclose(both, agreed(second, first), atol=1e-6)
+    likely, unlikely = (first > 0.5) & (second > 0.5), (first < 0.5) & (second < 0.5)
+    assert (both >= np.maximum(first, second) - 1e-6)[likely].all()
+    assert (both <= np.minimum(first, second) + 1e-6)[unlikely].all()
+    np.testing.assert_allclose(agreed(first, np.full(4, 0.5)), first, atol=1e-6)
 
 
 def test_ears_are_asked_for_every_label_and_silence_has_none(tones, tone_reader, detector):

@@ -11,17 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from textsep_lab.calibration import Logistic
-from textsep_lab.detection import Detector, energy_feature
+from textsep_lab.detection import Detector
 from textsep_lab.masking import apply_to_channels, band_power, estimate_mask
 from textsep_lab.reading import Reader
 from textsep_lab.similarity import hear
 
 Tensor = torch.Tensor
 
-RIVALS = 12  # how many other sounds may object
-# P(a rival is there | what the ears say, what it claims of the residual), fitted to fold 4.
-LIKELY = Logistic((0.99, 0.64), 0.57)
+RIVALS = 6  # how many other sounds may object
 UNHEARD = 0.1  # a sound that the ears miss may be there all the same
 SHARPNESS = 0.6  # of the final mask's logits; below 1, as claims are surer than they are right
 
@@ -53,8 +50,7 @@ def look_twice(
     which = rivals(heard, meant)
     others = claims(network, waveform, reader.anchors[which], wanted)
     share = claimed_shares(others, (1 - mask[0]) * band_power(waveform, config))
-    witnesses = np.stack([energy_feature(heard[which]), energy_feature(share)], axis=1)
-    probability = LIKELY(witnesses) * (1 - meant[which])
+    probability = agreed(heard[which], share) * (1 - meant[which])
     return contest(mask[0], others, torch.from_numpy(probability.astype(np.float32)))[None]
 
 
@@ -132,6 +128,17 @@ def claimed_shares(claims: Tensor, left: Tensor) -> np.ndarray:
         [0.75]
     """
     return ((claims * left).sum((1, 2)) / left.sum().clamp_min(1e-20)).numpy()
+
+
+def agreed(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the probability that two independent witnesses agree on: their odds multiply.
+
+    Example:
+        >>> agreed(np.array([0.8, 0.8, 0.8]), np.array([0.8, 0.5, 0.2])).round(2).tolist()
+        [0.94, 0.8, 0.5]
+    """
+    there, gone = first * second, (1 - first) * (1 - second)
+    return there / np.maximum(there + gone, 1e-12)
 
 
 def contest(mask: Tensor, claims: Tensor, probability: Tensor) -> Tensor:
