@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from textsep_lab.embeddings import load_joint_encoder
 from textsep_lab.listening_data import ListeningData, ListeningValidation, activity, keep_span
 from textsep_lab.mini_clap import REMEMBERED, MiniClapEncoder
 from textsep_lab.mixtures import render, render_sources
+from textsep_lab.reading import Reader
 from textsep_lab.settings import ListenerSettings
 from textsep_lab.spectral import Stft
 
@@ -264,6 +266,28 @@ def test_texts_get_points_of_the_same_sphere(encoder):
     assert (found.shape, found.dtype) == ((2, 8), np.float32)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(found[1:], encoder.embed_text(["rain"]), atol=1e-6)
+
+
+def test_what_a_query_means_is_read_first(saved, fake_encoder, tmp_path):
+    for file in saved.parent.glob("tiny.*"):
+        shutil.copy(file, tmp_path)
+    raw = MiniClapEncoder(tmp_path, fake_encoder)
+    Reader.fit(fake_encoder, ["dog", "rain"]).save(tmp_path / "tiny.reader")
+    reading = MiniClapEncoder(tmp_path, fake_encoder)
+    asked = ["rain", wordings.for_label("rain")[3]]
+    (label, wording), (same, far) = reading.embed_text(asked), raw.embed_text(asked)
+    assert label @ wording > 0.95 > 0.9 > same @ far and label @ same > 0.95
+    first = reading.embed_text(["rain"])
+    first[:] = 0  # whoever changes what they got changes nobody else's
+    np.testing.assert_allclose(reading.embed_text(["rain"])[0], label, atol=1e-6)
+
+
+def test_the_shipped_ears_know_what_was_never_trained_on():
+    encoder = load_joint_encoder()
+    words = ["the rooster announces daybreak", "doggy woofing", "downpour on the tin roof"]
+    likeness = encoder.embed_text(words) @ encoder.embed_text(["rooster", "dog", "rain"]).T
+    assert (likeness.argmax(1) == range(3)).all() and (likeness.diagonal() > 0.9).all()
+    assert not set(words) & set(wordings.load()["wording"])
 
 
 def test_the_last_recordings_are_remembered(saved, fake_encoder, monkeypatch):
@@ -701,6 +725,7 @@ def test_a_run_leaves_an_encoder_that_says_what_it_is(listener_settings, tiny, t
     assert set(encoder.info["metrics"]) == {"val_top1", "val_mixture_map"}
     assert all(0 <= value <= 1 for value in encoder.info["metrics"].values())
     assert encoder.embed_audio(noise(1, 4000).numpy(), RATE).shape == (8,)
+    assert encoder.reader.labels == tuple(label.replace("_", " ") for label in LABELS)
     with pytest.raises(ValueError, match="not with minilm-l6-int8"):
         MiniClapEncoder(best)
     with pytest.raises(ValueError, match="another dim"):

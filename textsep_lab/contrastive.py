@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from textsep_lab.audio_tower import JointNetwork, TowerConfig, listen, pool
 from textsep_lab.embeddings import TextEncoder, load_encoder
 from textsep_lab.listening_data import ListeningBatch, ListeningData, ListeningValidation
+from textsep_lab.reading import Reader, reader_path
 from textsep_lab.runs import Run
 from textsep_lab.settings import ListenerSettings
 from textsep_lab.training_data import clips_per_epoch, protocol
@@ -37,7 +38,10 @@ def train(settings: ListenerSettings, output_dir: str | Path, progress: bool = T
         FileNotFoundError: no data set.
     """
     settings.check()
-    return ListenerRun(settings, Path(output_dir), load_encoder(settings.encoder)).fit(progress)
+    run = ListenerRun(settings, Path(output_dir), load_encoder(settings.encoder))
+    best = run.fit(progress)
+    Reader.fit(run.encoder, run.data.labels).save(reader_path(best))
+    return best
 
 
 class ListenerRun(Run):

@@ -9,6 +9,7 @@ Reference:
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,20 @@ import torch
 from textsep_lab import audio, checkpoints, paths
 from textsep_lab.audio_tower import TowerConfig, listen, pool
 from textsep_lab.minilm import load_minilm
+from textsep_lab.queries import clean_all
+from textsep_lab.reading import load_reader, reader_path
 from textsep_lab.weights import EncoderStatus
 
 NAME = "mini-clap"
 REMEMBERED = 4  # recordings
+CACHED = 256  # lists of queries
 
 
 class MiniClapEncoder:
     """MiniLM with a text head, and a convolutional audio tower, in one space.
+
+    What a query means is first read, if a `reading.Reader` lies beside the weights: the head knows
+    the labels better than what else they may be called.
 
     Args:
         checkpoint: weights from `contrastive.train`, or a folder; None for the shipped ones.
@@ -48,6 +55,7 @@ class MiniClapEncoder:
     def __init__(self, checkpoint: str | Path | None = None, text_encoder=None) -> None:
         path = paths.checkpoints_dir() / NAME if checkpoint is None else checkpoint
         self.network, self.info = checkpoints.load_listener(path)
+        self.reader = load_reader(reader_path(checkpoints.find(path)))
         self.text_encoder = text_encoder or load_minilm()
         described = (self.info.get("encoder") or {}).get("name")
         if described != self.text_encoder.name:
@@ -59,6 +67,7 @@ class MiniClapEncoder:
         self.dim: int = self.network.config.dim
         self.frame_hop: float = self.network.config.frame_hop
         self._heard: dict[tuple, torch.Tensor] = {}
+        self._embed_cached = lru_cache(maxsize=CACHED)(self._embed_texts)
 
     @classmethod
     def status(cls) -> EncoderStatus:
@@ -66,16 +75,20 @@ class MiniClapEncoder:
         folder = paths.checkpoints_dir() / NAME
         return EncoderStatus(NAME, TowerConfig.dim, True, True, folder, "")
 
-    @torch.no_grad()
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return unit-length embeddings float32 ``[n, dim]`` of n queries.
 
         Raises:
             ValueError: `texts` is a bare string, or one of them is no query (`clean_query`).
         """
-        return self.network.embed_text(
-            torch.from_numpy(self.text_encoder.embed_text(texts))
-        ).numpy()
+        return self._embed_cached(tuple(clean_all(texts))).copy()
+
+    @torch.no_grad()
+    def _embed_texts(self, texts: tuple[str, ...]) -> np.ndarray:
+        points = self.text_encoder.embed_text(list(texts))
+        if self.reader is not None:
+            points = self.reader.in_labels(points)
+        return self.network.embed_text(torch.from_numpy(points)).numpy()
 
     @torch.no_grad()
     def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:

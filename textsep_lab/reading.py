@@ -18,11 +18,12 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from textsep_lab import wordings
-from textsep_lab.embeddings import TextEncoder
 from textsep_lab.paths import atomic_write
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from textsep_lab.embeddings import TextEncoder
 
 # All three chosen by cross-validation on training wordings; none of them matters much.
 GAMMA = 1.0  # a wording this far away, squared, counts 1/e
@@ -55,13 +56,19 @@ class Reader:
     votes: np.ndarray
 
     def __call__(self, embedding: np.ndarray) -> np.ndarray:
-        """Return P(the query means this label) ``[labels]`` for an embedding ``[dim]``."""
+        """Return P(a query means this label) ``[…, labels]`` for embeddings ``[…, dim]``."""
         # By torch, as in `similarity`: NumPy's threads would be in its way.
-        cosine = (torch.from_numpy(self.wordings) @ torch.from_numpy(embedding)).numpy()
-        distance = 2 - 2 * cosine  # squared, as all embeddings have length 1
-        logits = SURENESS * (np.exp(-GAMMA * distance) @ self.votes)
-        odds = np.exp(logits - logits.max())
-        return odds / odds.sum()
+        points, wordings, votes = map(torch.from_numpy, (embedding, self.wordings, self.votes))
+        distance = 2 - 2 * points @ wordings.T  # squared, as all embeddings have length 1
+        logits = SURENESS * (torch.exp(-GAMMA * distance) @ votes)
+        return logits.softmax(-1).numpy()
+
+    def in_labels(self, embedding: np.ndarray) -> np.ndarray:
+        """Return queries as they would be in bare labels, float32 ``[…, dim]``, for ``[…, dim]``.
+
+        Doubtful ones come between labels, and are shorter than 1.
+        """
+        return self(embedding) @ self.anchors
 
     @classmethod
     def fit(cls, encoder: TextEncoder, labels: list[str]) -> Reader:
@@ -87,7 +94,7 @@ class Reader:
 
 
 def fit_votes(embedded: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray:
-    """Return what each wording says for each label, ``[n, count]``.
+    """Return what each wording says for each label, float32 ``[n, count]``.
 
     Args:
         embedded: embeddings ``[n, dim]``.
@@ -96,7 +103,7 @@ def fit_votes(embedded: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray
     from sklearn.kernel_ridge import KernelRidge  # here: only fitting needs it
 
     model = KernelRidge(alpha=PENALTY, kernel="rbf", gamma=GAMMA)
-    return model.fit(embedded, np.eye(count)[truth]).dual_coef_
+    return model.fit(embedded, np.eye(count)[truth]).dual_coef_.astype(np.float32)
 
 
 def reader_path(checkpoint: Path) -> Path:
@@ -142,7 +149,7 @@ def accuracy(encoder: TextEncoder, folds: int = 4) -> pd.DataFrame:
     def right(known: np.ndarray, asked: np.ndarray) -> int:
         votes = fit_votes(embedded[known], truth[known], len(labels))
         reader = Reader(tuple(labels), embedded[:0], embedded[known], votes)
-        return sum(int(reader(embedded[k]).argmax() == truth[k]) for k in asked)
+        return int((reader(embedded[asked]).argmax(1) == truth[asked]).sum())
 
     tests = {
         "held out": [(train, np.flatnonzero(split == "heldout"))],

@@ -213,6 +213,8 @@ class Separator:
         wanted = self.encoder.embed_text([query])
         if unwanted is not None:
             other = self.encoder.embed_text([unwanted])
+            if self.reader is not None:
+                wanted, other = self.reader.in_labels(wanted), self.reader.in_labels(other)
             return second_look.between(self.network, waveform, wanted, other)
         if self.reader is None or not waveform.any():
             return second_look.claims(self.network, waveform, wanted)

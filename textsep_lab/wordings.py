@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textsep_lab.embeddings import TextEncoder, load_encoder
-
 if TYPE_CHECKING:
     import pandas as pd
+
+    from textsep_lab.embeddings import TextEncoder
 
 SPLITS = ("train", "heldout", "stranger")
 
@@ -97,6 +97,7 @@ def class_anchors(encoder: TextEncoder, protocol: str) -> np.ndarray:
         ValueError: another protocol.
 
     Example:
+        >>> from textsep_lab.embeddings import load_encoder
         >>> class_anchors(load_encoder(), "bare").shape
         (58, 384)
     """
@@ -120,6 +121,7 @@ def nearest_class_accuracy(encoder: TextEncoder, split: str = "heldout") -> pd.D
         ValueError: there is no such split.
 
     Example:
+        >>> from textsep_lab.embeddings import load_encoder
         >>> table = nearest_class_accuracy(load_encoder(), "heldout")
         >>> table["n"].tolist()
         [290, 290]
@@ -153,6 +155,8 @@ def _top_k(queries: np.ndarray, anchors: np.ndarray, truth: np.ndarray) -> dict[
 
 def main() -> None:
     """Print the accuracy of the default encoder on both splits, in percent with intervals."""
+    from textsep_lab.embeddings import load_encoder  # here, as encoders read this table
+
     encoder = load_encoder()
     print(f"{encoder.name}: nearest of {_table()['label'].nunique()} classes, % [95 % Wilson]")
     print(f"{'split':8} {'protocol':10} {'n':>4}  {'top 1':18} top 5")
