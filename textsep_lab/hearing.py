@@ -105,11 +105,26 @@ def presence_queries(heard: Heard) -> pd.DataFrame:
     """
     rows = []
     for scene, hearing in heard.mixtures:
-        for query, present in ((scene.labels[0], 1), (scene.absent, 0)):
+        for query, present in zip(_asked(scene), (1, 0), strict=True):
             clip, strongest = hearing.features[heard.labels.index(query)]
             facts = {"clip": clip, "strongest": strongest}
             rows.append({"query": query, "present": present, "group": scene.group, **facts})
     return pd.DataFrame(rows)
+
+
+def in_other_words(heard: Heard, encoder: JointEncoder) -> list[float]:
+    """Return the sum of both similarities for `presence_queries`, asked in held-out wordings."""
+    sums = []
+    for number, (scene, _) in enumerate(tqdm(heard.mixtures, "asking", unit="mixture", delay=2)):
+        known = (wordings.for_label(x.replace(" ", "_"), "heldout") for x in _asked(scene))
+        texts = [words[number % len(words)] for words in known]
+        hearing = hear(scene.waveform[None], SAMPLE_RATE, texts, encoder)
+        sums += hearing.features.sum(1).tolist()
+    return sums
+
+
+def _asked(scene: Scene) -> tuple[str, str]:
+    return scene.labels[0], scene.absent
 
 
 def energy_shares(heard: Heard, separator: Separator) -> list[float]:
@@ -117,7 +132,7 @@ def energy_shares(heard: Heard, separator: Separator) -> list[float]:
     return [
         separator.energy_share(scene.waveform[None], SAMPLE_RATE, query)
         for scene, _ in tqdm(heard.mixtures, "separating", unit="mixture", delay=2)
-        for query in (scene.labels[0], scene.absent)
+        for query in _asked(scene)
     ]
 
 

@@ -82,6 +82,7 @@ def run(
     separator = Separator(
         separator.network, separator.encoder, separator.info, detector, separator.reader
     )
+    queries["other_words"] = hearing.in_other_words(heard, ears)
     queries["energy_share"] = hearing.energy_shares(heard, separator)
     queries = queries.dropna().reset_index(drop=True)
     calibration = hearing.with_confidence(calibration, queries, separator)
@@ -145,7 +146,7 @@ def _text(heard, top, queries, detection, spans, encoder: str, fold: int) -> str
     present = queries["present"].to_numpy()
     areas = {
         name: "{:.3f} [{:.3f}, {:.3f}]".format(*metrics.auroc(queries[name], present))
-        for name in ("energy_share", "presence", "confidence")
+        for name in ("energy_share", "presence", "other_words", "confidence")
     }
     errors = [
         expected_calibration_error(p, t)
