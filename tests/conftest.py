@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -118,6 +122,20 @@ def tiny_network(seed: int = 0, **changes) -> torch.nn.Module:
         torch.manual_seed(seed)
         network = build(UNetConfig(**{**vars(TINY), **changes}))
     return shaken(network, seed)
+
+
+@contextmanager
+def loopback(handler: type) -> Iterator[ThreadingHTTPServer]:
+    """Answer on a free port of this machine while the block runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 from click.testing import CliRunner
+from conftest import loopback
 from test_gemini import SOUNDS, Handler, answer
 
 from textsep_lab import cli, gemini, notebooks, studio_sources
@@ -170,15 +170,10 @@ def serving(folder, *command, **environment):
 @pytest.fixture(scope="module")
 def google():
     """Stands in for Google's server; see test_gemini.py."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
-    server.heard = server.over = threading.Event()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback(Handler) as server:
+        server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
+        server.heard = server.over = threading.Event()
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,13 @@ import json
 import pickle
 import shutil
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import loopback
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from textsep_lab import clap, weights
@@ -503,19 +503,14 @@ def hub(monkeypatch):
 
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the library's waits for a retry
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.files, server.cut, server.sent = {"a.json": b"{}", "model.bin": b"x" * 9999}, None, 0
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    template = address + "/{repo_id}/resolve/{revision}/{filename}"
-    for module in (constants, file_download):  # before and from huggingface_hub 1 on
-        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback(Hub) as server:
+        server.files, server.cut, server.sent = {"a.json": b"{}", "model.bin": b"x" * 9999}, None, 0
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        for module in (constants, file_download):  # before and from huggingface_hub 1 on
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
+        yield server
 
 
 def files(**changes) -> HubFiles:

@@ -6,11 +6,11 @@ import io
 import random
 import re
 import stat
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
+from conftest import loopback
 from test_esc50 import make_dataset
 
 from textsep_lab import download as module
@@ -46,18 +46,13 @@ class Handler(BaseHTTPRequestHandler):
 def server(archive, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("random.uniform", lambda low, high: 0.0)  # gdown's wait before a retry
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.body, server.ranges, server.status = archive, [], 200
-    server.has_ranges = server.has_length = True
-    server.hole = len(archive)  # bytes from here on never arrive
-    server.cut_requests, server.cut_after = 0, 600_000  # of 1.6 MB; gdown writes 512 KiB
-    server.url = f"http://127.0.0.1:{server.server_port}/master.zip"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback(Handler) as server:
+        server.body, server.ranges, server.status = archive, [], 200
+        server.has_ranges = server.has_length = True
+        server.hole = len(archive)  # bytes from here on never arrive
+        server.cut_requests, server.cut_after = 0, 600_000  # of 1.6 MB; gdown writes 512 KiB
+        server.url = f"http://127.0.0.1:{server.server_port}/master.zip"
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import socket
 import sys
 import threading
 import traceback
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import pytest
 import soundfile as sf
+from conftest import loopback
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -81,17 +82,12 @@ def environment(monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     """Answers with `replies` in turn, pairs (status or "cut" or "never", body); the last stays."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
-    server.heard, server.over = threading.Event(), threading.Event()
-    monkeypatch.setenv("TEXTSEP_GEMINI_BASE_URL", f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with loopback(Handler) as server:
+        server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
+        server.heard, server.over = threading.Event(), threading.Event()
+        monkeypatch.setenv("TEXTSEP_GEMINI_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        yield server
+        server.over.set()
 
 
 def failure(kind, words, *args, **options):
