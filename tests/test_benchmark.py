@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textsep_lab import manifests, metrics
+from textsep_lab import checkpoints, manifests, metrics
 from textsep_lab.benchmark import report as bench
 from textsep_lab.benchmark import scores, speed, systems
 from textsep_lab.benchmark.scenes import load_scenes
+from textsep_lab.film import UNetConfig
+from textsep_lab.film_unet import build
 from textsep_lab.separation import Separator
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +55,17 @@ def test_the_ladder_is_in_order(rows):
 def test_every_system_meets_every_mixture_once(rows):
     counts = rows.groupby("system")["mixture"].agg(["count", "nunique"])
     assert (counts == 8).all(axis=None)
+
+
+def test_a_reference_says_how_long_it_was_trained(separator, dataset, tmp_path):
+    config = UNetConfig(
+        name="reference", channels=(4, 8), n_bands=None, n_fft=64, hop_length=16, text_dim=384
+    )
+    info = {"encoder": {"name": "minilm-l6-int8"}, "step": 1200}
+    info["settings"] = {"batch_size": 4, "seconds": 0.512}
+    path = checkpoints.save(tmp_path / "best.safetensors", build(config), info)
+    row = systems.ladder(separator, dataset, weights={"reference": path})["reference"]()
+    assert row.title == "reference UNet, 1,200 steps of 4 × 0.5 s" and row.estimate is not None
 
 
 def test_the_perfect_time_gate_takes_nothing_from_the_target(rungs, scenes):

@@ -170,9 +170,17 @@ def _trained(name: str, weights: str | Path | None) -> System:
         return System(title, missing=f"no weights here; {TRAINED[name]} makes them")
     if name == "reference":
         other = load_separator(weights or folder)
-        return System(title, partial(ours, other), other.network)
+        return System(title + _training(other.info), partial(ours, other), other.network)
     network, _ = checkpoints.load(weights or folder)
     return _text_agnostic(network)
+
+
+def _training(info: dict) -> str:
+    """Return how long a network was trained, as far as its sidecar says."""
+    settings = info.get("settings", {})
+    if not {"batch_size", "seconds"} <= settings.keys() or "step" not in info:
+        return ""
+    return f", {info['step']:,} steps of {settings['batch_size']} × {settings['seconds']:.1f} s"
 
 
 def _text_agnostic(network: nn.Module) -> System:
