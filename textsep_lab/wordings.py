@@ -3,7 +3,7 @@
 The table (wordings.csv, written for this kit) has 58 labels: the 50 classes of ESC-50 and eight
 more. Each has 81 to 110 training wordings, the bare label first, and 5 held-out ones. ESC-50's have
 10 to 16 stranger ones besides, which avoid the obvious words; they were written without sight of
-the others, and training wordings that are nearly like them were dropped. Taught in notebook 02.
+the others, and training wordings that are nearly like them were dropped. Taught in notebook 05.
 """
 
 from __future__ import annotations
