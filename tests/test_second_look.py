@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from textsep_lab import checkpoints, second_look, separation, wordings
 from textsep_lab.calibration import Logistic
+from textsep_lab.paths import checkpoints_dir
 from textsep_lab.reading import (
     GAMMA,
     PARTS,
@@ -146,6 +147,15 @@ def test_a_reader_survives_the_disk(crowd, tmp_path):
     assert loaded.labels == reader.labels
     for name in PARTS:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(reader, name))
+
+
+def test_the_shipped_readers_know_the_wordings_as_they_are_now():
+    table = wordings.load()
+    files = sorted(checkpoints_dir().glob("*/*.reader"))
+    assert len(files) == 3
+    for reader in map(load_reader, files):
+        assert reader.labels == tuple(x.replace("_", " ") for x in sorted(set(table["label"])))
+        assert len(reader.wordings) == (table["split"] == "train").sum()
 
 
 def test_a_damaged_reader_is_one_sentence(tmp_path):

@@ -107,7 +107,7 @@ def fit_votes(embedded: np.ndarray, truth: np.ndarray, count: int) -> np.ndarray
 
 
 def reader_path(checkpoint: Path) -> Path:
-    """Return where the reader of a separator's weights lies."""
+    """Return where the reader of some weights lies."""
     return checkpoint.with_name(f"{checkpoint.stem}.reader")
 
 
