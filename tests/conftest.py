@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from textsep_lab import esc50
-from textsep_lab.calibration import Calibration, Logistic
-from textsep_lab.detection import Detector
-from textsep_lab.film import UNetConfig
-from textsep_lab.film_unet import build
-from textsep_lab.sounds import write_dataset
+from textsep_lab.data import esc50
+from textsep_lab.data.sounds import write_dataset
+from textsep_lab.detection.calibration import Calibration, Logistic
+from textsep_lab.detection.detector import Detector
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.registry import build
 
 TINY = UNetConfig(channels=(4, 8), n_bands=16, text_dim=8)
 

@@ -20,15 +20,18 @@ from click.testing import CliRunner
 from conftest import loopback
 from test_gemini import SOUNDS, Handler, answer
 
-from textsep_lab import cli, gemini, notebooks, studio_sources
+from textsep_lab import cli
+from textsep_lab.detection import gemini
+from textsep_lab.session import recordings
+from textsep_lab.teaching import chapters
 
 pytest.importorskip("anywidget", reason="needs pip install '.[demo]'")
 pytest.importorskip("voila", reason="needs pip install '.[demo]'")
 
 from textsep_lab.cli.app import arguments
-from textsep_lab.demo.courier import Courier
+from textsep_lab.demo.file_transfer import FileTransfer
 from textsep_lab.demo.worker import Worker
-from textsep_lab.studio import Cancelled
+from textsep_lab.session.session import Cancelled
 
 RATE, SECONDS, WAIT = 16000, 3.0, 60000
 HEADER = Path(cli.__file__).parents[1] / "demo"
@@ -100,14 +103,14 @@ def test_a_job_that_fails_says_so_and_the_worker_goes_on(error, said):
 
 def test_what_is_too_large_is_refused_here_too(monkeypatch):
     received, said = [], []
-    monkeypatch.setattr(studio_sources, "MAX_BYTES", 10)
-    courier = Courier(lambda *file: received.append(file), said.append)
+    monkeypatch.setattr(recordings, "MAX_BYTES", 10)
+    file_transfer = FileTransfer(lambda *file: received.append(file), said.append)
     piece = {"kind": "piece", "id": "1", "name": "a.wav", "first": True, "last": False}
-    courier._on_message(courier, piece, [bytes(6)])
-    courier._on_message(courier, {**piece, "first": False, "last": True}, [bytes(5)])
+    file_transfer._on_message(file_transfer, piece, [bytes(6)])
+    file_transfer._on_message(file_transfer, {**piece, "first": False, "last": True}, [bytes(5)])
     assert received == []
     assert "'a.wav' has" in said[-1]
-    courier._on_message(courier, {**piece, "last": True}, [bytes(10)])
+    file_transfer._on_message(file_transfer, {**piece, "last": True}, [bytes(10)])
     assert received == [("a.wav", bytes(10))]
     assert said[-1] == ""
 
@@ -172,7 +175,7 @@ def google():
     """Stands in for Google's server; see test_gemini.py."""
     with loopback(Handler) as server:
         server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
-        server.heard = server.over = threading.Event()
+        server.scores = server.over = threading.Event()
         yield server
 
 
@@ -199,7 +202,7 @@ def visiting(browser, address, forgiving=False, **options):
     page.on("request", lambda asked: asked.url.startswith("http") and address not in asked.url
             and complaints.append(asked.url))  # fmt: skip
     page.goto(address)
-    page.wait_for_selector(".textsep-stage canvas")
+    page.wait_for_selector(".textsep-timeline canvas")
     page.wait_for_function("window.durations.length > 0")
     yield page
     context.close()
@@ -253,8 +256,8 @@ def numbers(page):
 
 def drag(page, start, end):
     """Drag over the picture from one moment to another, both in seconds."""
-    page.locator(".textsep-stage .lanes").scroll_into_view_if_needed()
-    area = page.locator(".textsep-stage .lanes").bounding_box()
+    page.locator(".textsep-timeline .timeline-panels").scroll_into_view_if_needed()
+    area = page.locator(".textsep-timeline .timeline-panels").bounding_box()
     xs = [area["x"] + area["width"] * t / SECONDS for t in (start, end)]
     y = area["y"] + 120
     page.mouse.move(xs[0], y)
@@ -310,7 +313,7 @@ def test_a_window_is_dragged_and_the_numbers_follow_and_lead(page):
     assert abs(end - 1.8) < 0.03
     page.get_by_label("to", exact=True).fill("2.4")
     page.keyboard.press("Tab")
-    page.wait_for_function("document.querySelector('.textsep-stage .status')"
+    page.wait_for_function("document.querySelector('.textsep-timeline .status')"
                            ".textContent.includes('2.40')")  # fmt: skip
     page.get_by_label("from", exact=True).fill("2.9")
     page.keyboard.press("Tab")
@@ -321,12 +324,12 @@ def test_a_window_is_dragged_and_the_numbers_follow_and_lead(page):
 
 def test_a_chip_sets_the_query_and_the_windows(page):
     page.get_by_role("button", name="What's in here?").click()
-    page.wait_for_selector(".chip")
-    assert page.locator(".chip").count() == 6
-    label = re.match(r"(.*?)\s+\d+ %", page.locator(".chip").first.inner_text()).group(1)
-    page.locator(".chip").first.click()
+    page.wait_for_selector(".suggestion")
+    assert page.locator(".suggestion").count() == 6
+    label = re.match(r"(.*?)\s+\d+ %", page.locator(".suggestion").first.inner_text()).group(1)
+    page.locator(".suggestion").first.click()
     page.wait_for_function("s => document.querySelector('.query-row input').value === s", arg=label)
-    page.wait_for_selector(".textsep-stage .span")
+    page.wait_for_selector(".textsep-timeline .span")
 
 
 def test_gemini_suggests_where_there_is_a_key(page, google):
@@ -334,13 +337,13 @@ def test_gemini_suggests_where_there_is_a_key(page, google):
     assert google.requests == []  # nothing is sent before someone asks
     page.get_by_role("button", name="Ask Gemini").click()
     page.wait_for_selector(".chip >> text=dog barking")
-    assert page.locator(".chip").all_inner_texts() == ["dog barking", "rain", "wind"]
+    assert page.locator(".suggestion").all_inner_texts() == ["dog barking", "rain", "wind"]
     assert len(google.requests) == 1
-    page.locator(".chip", has_text="dog barking").click()
+    page.locator(".suggestion", has_text="dog barking").click()
     page.wait_for_selector(".window-row")
     assert modes(page).locator("input").input_value() == "dog barking"
     assert numbers(page) == [0.5, 1.25]
-    page.locator(".chip", has_text="wind").click()  # nobody knows when: the whole recording
+    page.locator(".suggestion", has_text="wind").click()  # nobody knows when: the whole recording
     page.wait_for_selector(".window-row", state="detached")
 
 
@@ -352,7 +355,7 @@ def test_output_is_the_input_outside_the_window_and_something_else_inside(page, 
     separate(page)
     page.wait_for_function("window.durations.length >= 3")
     assert page.evaluate("window.durations.slice(-3)") == pytest.approx([SECONDS] * 3, abs=0.01)
-    names = page.locator(".textsep-stage .tracks").inner_text().split()
+    names = page.locator(".textsep-timeline .tracks").inner_text().split()
     assert names == ["Input", "Output", "Residual"]
     output, residual, original = saved_wav(page), saved_wav(page, "Residual"), samples_of(mixture)
     inside, outside = inside_and_outside(*window)
@@ -360,7 +363,7 @@ def test_output_is_the_input_outside_the_window_and_something_else_inside(page, 
     assert not residual[:, outside].any()
     assert np.abs(output - original)[:, inside].max() > 0.01
     assert np.abs(output + residual - original).max() < 2**-14
-    assert page.locator(".textsep-stage .lanes canvas").count() == 4
+    assert page.locator(".textsep-timeline .timeline-panels canvas").count() == 4
     said = page.locator(".result").inner_text()
     assert re.search(r"confidence \d+ %", said)
     assert re.search(r"-?\d+\.\d dB", said)
@@ -486,7 +489,7 @@ def test_a_page_that_was_idle_for_long_says_so_and_how_to_go_on(browser, tmp_pat
     ):
         page.wait_for_selector("#over >> text=reload it to start anew")
         page.reload()
-        page.wait_for_selector(".textsep-stage canvas")
+        page.wait_for_selector(".textsep-timeline canvas")
         assert page.locator("#over").inner_text() == ""
 
 
@@ -495,23 +498,23 @@ def test_a_reload_in_the_middle_starts_anew(browser, address):
         ask(page, "rain")
         page.locator("button.go").click()
         page.reload()
-        page.wait_for_selector(".textsep-stage canvas")
+        page.wait_for_selector(".textsep-timeline canvas")
         about(page, "Dog in the rain")
         assert modes(page).locator("input").input_value() == "dog barking"
         assert page.locator(".entry").count() == 0
         page.get_by_role("button", name="What's in here?").click()
-        page.wait_for_selector(".chip")
+        page.wait_for_selector(".suggestion")
         separate(page)
         shoot(page, "bundled")
 
 
 def test_the_same_app_in_jupyterlab(browser, tmp_path):
     """Open the chapter, run all its cells, and work with what it shows."""
-    chapter = notebooks.read(notebooks.choose(["06"])[0])
+    chapter = chapters.read(chapters.choose(["06"])[0])
     for cell in chapter.cells:
         if cell["id"] == "parameters":
             cell.source += f"\noutput_dir = {str(tmp_path / 'out')!r}"
-    notebooks.write(chapter, tmp_path / "chapter.ipynb")
+    chapters.write(chapter, tmp_path / "chapter.ipynb")
     settings = tmp_path / "LAB_SETTINGS/@jupyterlab/notebook-extension/tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"windowingMode": "none"}')  # or cells out of sight are not in the page
@@ -526,14 +529,14 @@ def test_the_same_app_in_jupyterlab(browser, tmp_path):
         page.wait_for_selector("text=/\\| Idle$/")  # a kernel still connecting runs nothing
         page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
-        page.wait_for_selector(".textsep-stage canvas", state="attached", timeout=5 * WAIT)
+        page.wait_for_selector(".textsep-timeline canvas", state="attached", timeout=5 * WAIT)
         page.locator(".textsep-app header").scroll_into_view_if_needed()
         about(page, "Dog in the rain")
         assert numbers(page) == [1, 3.5]
         separate(page)
         shoot(page, "jupyterlab")
         assert "dog barking" in page.locator(".result").inner_text()
-        assert page.locator(".textsep-stage .tracks label").count() == 3
+        assert page.locator(".textsep-timeline .tracks label").count() == 3
         page.context.close()
 
 

@@ -9,7 +9,7 @@ import soundfile as sf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import audio
+from textsep_lab.signal import audio
 
 INTEGERS = [
     ("wav", "PCM_U8", 8),

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
-from textsep_lab import batch, notebooks, sweep
 from textsep_lab.cli import main
+from textsep_lab.teaching import batch, chapters, sweep
 
 PARAMETERS = """lr: float = 1e-3  # rate
 steps: int = 5
@@ -44,7 +44,7 @@ def toy(tmp_path_factory):
 @pytest.fixture
 def no_bank(monkeypatch, tmp_path):
     """The bank is not what these tests are about."""
-    monkeypatch.setattr("textsep_lab.classroom.data_root", lambda: tmp_path)
+    monkeypatch.setattr("textsep_lab.teaching.helpers.data_root", lambda: tmp_path)
 
 
 def test_values_are_read_by_the_type_in_the_notebook(toy):
@@ -107,7 +107,7 @@ def test_a_batch_as_a_user_runs_it(toy, tmp_path, no_bank):
     assert (table["seconds"] > 0).all()
     assert json.loads((tmp_path / "out/toy/metrics.json").read_text()) == {"loss": 1e-3 * 9}
     assert (tmp_path / "out/toy/stray.txt").is_file()  # its working folder
-    executed = notebooks.read(tmp_path / "out/bad/bad.ipynb")
+    executed = chapters.read(tmp_path / "out/bad/bad.ipynb")
     assert any(o.output_type == "error" for c in executed.cells for o in c.get("outputs", []))
 
 
@@ -153,7 +153,7 @@ def test_saving_keeps_outputs_and_leaves_a_failed_notebook_alone(tmp_path):
     table = batch.save([good, bad], processes=2, progress=False)
     assert table["status"].tolist() == ["ok", "failed"]
     assert bad.read_bytes() == before
-    cells = notebooks.read(good).cells
+    cells = chapters.read(good).cells
     assert cells[1].outputs[0].text == "stray\n"
     assert [cell.execution_count for cell in cells] == [1, 2]
     assert len(cells) == 2  # no injected parameters

@@ -7,10 +7,10 @@ from itertools import pairwise
 import nbformat
 import pytest
 
-from textsep_lab import batch, notebooks
-from textsep_lab.paths import repository_url
+from textsep_lab.teaching import batch, chapters
+from textsep_lab.utils.paths import repository_url
 
-CHAPTERS = notebooks.chapters()
+CHAPTERS = chapters.chapters()
 NAMES = [path.stem for path in CHAPTERS]
 SOLUTIONS = [path.parent / "solutions" / path.name for path in CHAPTERS]
 BARE_PATH = re.compile(r"(?<![\w.:/])(?:/(?:home|root|work|tmp|usr|Users|content)/|[A-Z]:\\)")
@@ -47,10 +47,10 @@ def test_the_series_is_whole():
 
 @every_chapter
 def test_a_chapter_has_its_parts_in_order(path):
-    ids = [cell["id"] for cell in notebooks.read(path).cells]
+    ids = [cell["id"] for cell in chapters.read(path).cells]
     assert ids[:5] == ["title", "about", "colab", "parameters", "setup"]
     assert ids[-2:] == ["takeaways", "references"]
-    exercises = [name for name in ids if name.startswith(notebooks.EXERCISE)]
+    exercises = [name for name in ids if name.startswith(chapters.EXERCISE)]
     triples = [f"exercise-{k}{part}" for k in (1, 2, 3) for part in ("", "-answer", "-check")]
     assert exercises == ["exercise-setup", *triples]
     first = ids.index("exercise-setup")
@@ -59,13 +59,13 @@ def test_a_chapter_has_its_parts_in_order(path):
 
 @every_chapter
 def test_a_chapter_was_run_from_top_to_bottom(path):
-    counts = [cell.execution_count for cell in code(notebooks.read(path))]
+    counts = [cell.execution_count for cell in code(chapters.read(path))]
     assert counts == list(range(1, len(counts) + 1))
 
 
 @every_chapter
 def test_a_chapter_says_what_it_needs_and_takes(path):
-    notebook = notebooks.read(path)
+    notebook = chapters.read(path)
     about = next(cell.source for cell in notebook.cells if cell["id"] == "about")
     for part in ("You will be able to", "You need", "Takes", "Reads"):
         assert f"**{part}" in about, part
@@ -76,7 +76,7 @@ def test_a_chapter_says_what_it_needs_and_takes(path):
 
 @every_chapter
 def test_parameters_are_typed_literals(path):
-    cell = tagged(notebooks.read(path), "parameters")
+    cell = tagged(chapters.read(path), "parameters")
     assert len(cell) == 1
     for line in ast.parse(cell[0].source).body:
         assert isinstance(line, ast.AnnAssign), ast.unparse(line)
@@ -87,18 +87,18 @@ def test_parameters_are_typed_literals(path):
 @every_chapter
 def test_a_chapter_is_small_and_quiet(path):
     assert path.stat().st_size < 3e6
-    notebook = notebooks.read(path)
+    notebook = chapters.read(path)
     assert "widgets" not in notebook.metadata
     for cell in code(notebook):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
-            assert notebooks.WIDGET not in output.get("data", {})
+            assert chapters.WIDGET not in output.get("data", {})
 
 
 @every_chapter
 def test_no_paths_of_a_machine(path):
-    for cell in notebooks.read(path).cells:
+    for cell in chapters.read(path).cells:
         assert not BARE_PATH.search(cell.source)
         for text in shown(cell) if cell.cell_type == "code" else ():
             assert not BARE_PATH.search(text)
@@ -106,14 +106,14 @@ def test_no_paths_of_a_machine(path):
 
 @every_chapter
 def test_links_lead_somewhere(path):
-    for cell in notebooks.read(path).cells:
+    for cell in chapters.read(path).cells:
         for link in LINK.findall(cell.source) if cell.cell_type == "markdown" else ():
             assert (path.parent / link.partition("#")[0]).exists(), link
 
 
 @every_chapter
 def test_marked_outputs_are_text(path):
-    marked = tagged(notebooks.read(path), "nbval-check-output")
+    marked = tagged(chapters.read(path), "nbval-check-output")
     assert len(marked) >= 2
     for cell in marked:
         assert cell.outputs
@@ -122,7 +122,7 @@ def test_marked_outputs_are_text(path):
 
 @every_chapter
 def test_colab_installs_the_kit_and_nothing_else(path):
-    cell = tagged(notebooks.read(path), "colab")[0]
+    cell = tagged(chapters.read(path), "colab")[0]
     assert cell.source == COLAB.format(repository_url())
     assert not cell.outputs
 
@@ -134,44 +134,44 @@ def series(tmp_path):
         copy = tmp_path / path.relative_to(CHAPTERS[0].parent)
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    return notebooks.chapters(tmp_path)
+    return chapters.chapters(tmp_path)
 
 
 def test_chapters_are_tidy(series):
     for path, copy in zip(CHAPTERS, series, strict=True):
-        assert notebooks.read(notebooks.tidy(copy)) == notebooks.read(path), path.stem
+        assert chapters.read(chapters.tidy(copy)) == chapters.read(path), path.stem
 
 
 def test_tidy_follows_the_address(series, monkeypatch):
-    monkeypatch.setattr(notebooks, "repository_url", lambda: "https://github.com/me/mine")
-    text = notebooks.tidy(series[3]).read_text(encoding="utf-8")
+    monkeypatch.setattr(chapters, "repository_url", lambda: "https://github.com/me/mine")
+    text = chapters.tidy(series[3]).read_text(encoding="utf-8")
     assert "github/me/mine/blob/main/notebooks/03_" in text
     assert "git+https://github.com/me/mine" in text
     assert repository_url() not in text
 
 
 def test_tidy_brings_back_a_stub_that_was_solved(series):
-    solved = notebooks.read(series[1])
-    answers = notebooks.read(series[1].parent / "solutions" / series[1].name)
+    solved = chapters.read(series[1])
+    answers = chapters.read(series[1].parent / "solutions" / series[1].name)
     whole = {cell["id"]: cell.source for cell in answers.cells}
     for cell in solved.cells:
         if cell["id"].endswith("-answer"):
             cell.source = whole[cell["id"]]
-    notebooks.write(solved, series[1])
-    tidied = notebooks.read(notebooks.tidy(series[1]))
-    assert [c.source for c in tidied.cells] == [c.source for c in notebooks.read(CHAPTERS[1]).cells]
+    chapters.write(solved, series[1])
+    tidied = chapters.read(chapters.tidy(series[1]))
+    assert [c.source for c in tidied.cells] == [c.source for c in chapters.read(CHAPTERS[1]).cells]
 
 
 def test_neighbours_are_linked():
     for left, right in pairwise(CHAPTERS):
-        assert f"({right.name})" in notebooks.read(left).cells[0].source
-        assert f"({left.name})" in notebooks.read(right).cells[0].source
+        assert f"({right.name})" in chapters.read(left).cells[0].source
+        assert f"({left.name})" in chapters.read(right).cells[0].source
 
 
 def outcomes(path, change, capsys):
     """Run the exercises of a solutions notebook; return what each self-check says."""
     names, said = {}, []
-    for cell in code(notebooks.read(path)):
+    for cell in code(chapters.read(path)):
         capsys.readouterr()
         exec(compile(change(cell.source), f"{path.stem} {cell['id']}", "exec"), names)
         if cell["id"].endswith("-check"):
@@ -182,22 +182,22 @@ def outcomes(path, change, capsys):
 @pytest.mark.parametrize("path", SOLUTIONS, ids=NAMES)
 def test_solutions_pass_their_checks_and_stubs_do_not(path, capsys):
     assert outcomes(path, lambda source: source, capsys) == ["✓"] * 3
-    assert outcomes(path, notebooks.stub, capsys) == ["✗"] * 3
+    assert outcomes(path, chapters.stub, capsys) == ["✗"] * 3
 
 
 def test_foreign_files_are_refused(tmp_path):
     (tmp_path / "03_x.ipynb").write_text("{}")
     with pytest.raises(ValueError, match="not a notebook"):
-        notebooks.read(tmp_path / "03_x.ipynb")
+        chapters.read(tmp_path / "03_x.ipynb")
     with pytest.raises(FileNotFoundError, match="There is no chapter '42'"):
-        notebooks.choose(["42"])
+        chapters.choose(["42"])
     with pytest.raises(FileNotFoundError, match="no notebooks in"):
-        notebooks.chapters(tmp_path / "nowhere")
-    assert notebooks.choose(["03"]) == notebooks.choose(["03_training"]) == [CHAPTERS[3]]
+        chapters.chapters(tmp_path / "nowhere")
+    assert chapters.choose(["03"]) == chapters.choose(["03_training"]) == [CHAPTERS[3]]
 
 
 def test_progress_bars_and_warnings_are_dropped(tmp_path):
-    bar = nbformat.v4.new_output("display_data", {notebooks.WIDGET: {}, "text/plain": "50%"})
+    bar = nbformat.v4.new_output("display_data", {chapters.WIDGET: {}, "text/plain": "50%"})
     noise = nbformat.v4.new_output("stream", name="stderr", text="warning")
     kept = nbformat.v4.new_output("stream", name="stdout", text="ok")
     half = [nbformat.v4.new_output("stream", name="stdout", text=x) for x in "ok"]
@@ -206,8 +206,8 @@ def test_progress_bars_and_warnings_are_dropped(tmp_path):
         nbformat.v4.new_code_cell("1", outputs=[bar, half[0], noise, half[1]]),
     ]
     path = tmp_path / "00_x.ipynb"
-    notebooks.write(nbformat.v4.new_notebook(cells=cells, metadata={"widgets": {}}), path)
-    tidied = notebooks.read(notebooks.tidy(path))
+    chapters.write(nbformat.v4.new_notebook(cells=cells, metadata={"widgets": {}}), path)
+    tidied = chapters.read(chapters.tidy(path))
     assert tidied.cells[1].outputs == [kept]
     assert "widgets" not in tidied.metadata
     assert tidied.cells[0].source.splitlines()[0] == "# 00 · X"

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import checkpoints
+from textsep_lab.models import checkpoints
 
 ENCODER = {"encoder": {"name": "fake", "dim": 8}}
 
@@ -212,8 +212,10 @@ def test_the_encoders_dimension_is_checked(tmp_path, path, make_network):
     ) as caught:
         checkpoints.load(path, encoder_dim=384)
     assert_one_sentence(caught.value, path)
-    twin = checkpoints.save(tmp_path / "twin.safetensors", make_network(text_dim=None), {})
-    checkpoints.load(twin, encoder_dim=384)  # takes no query, so any encoder will do
+    text_agnostic = checkpoints.save(
+        tmp_path / "text_agnostic.safetensors", make_network(text_dim=None), {}
+    )
+    checkpoints.load(text_agnostic, encoder_dim=384)  # takes no query, so any encoder will do
 
 
 class Bomb:

@@ -10,11 +10,14 @@ import pytest
 import soundfile as sf
 from click.testing import CliRunner
 
-from textsep_lab import audio, embeddings, esc50, hearing_report
 from textsep_lab.cli import main
-from textsep_lab.manifests import read_manifest
-from textsep_lab.mixtures import Clips, render
-from textsep_lab.weights import EncoderStatus
+from textsep_lab.data import esc50
+from textsep_lab.data.manifests import read_manifest
+from textsep_lab.data.mixtures import Clips, render
+from textsep_lab.encoders import registry
+from textsep_lab.encoders.hub import EncoderStatus
+from textsep_lab.evaluation import detection_report
+from textsep_lab.signal import audio
 
 
 @pytest.fixture
@@ -257,7 +260,7 @@ def test_help_teaches(run, command):
 
 
 @pytest.fixture
-def ears(monkeypatch, detector):
+def available_detectors(monkeypatch, detector):
     """Let the commands hear with the detector of tones; return the arguments it was asked for."""
     asked = []
 
@@ -265,8 +268,8 @@ def ears(monkeypatch, detector):
         asked.append(arguments)
         return detector
 
-    monkeypatch.setattr("textsep_lab.detection.load_detector", load)
-    monkeypatch.setattr("textsep_lab.separation.load_detector", load)
+    monkeypatch.setattr("textsep_lab.detection.detector.load_detector", load)
+    monkeypatch.setattr("textsep_lab.separation.separator.load_detector", load)
     return asked
 
 
@@ -281,22 +284,22 @@ def street(tmp_path, tones):
 LABELS = ("--label", "low", "--label", "middle")
 
 
-def test_detect_says_what_how_probably_and_when(run, ears, street):
+def test_detect_says_what_how_probably_and_when(run, joint_encoder, street):
     done = run("detect", street, *LABELS)
     assert done.exit_code == 0, done.output
     first, second = done.output.splitlines()
     assert first.endswith(" %  low: 0.5 to 1.0 s, 2.0 to 3.0 s") and float(first[:5]) > 90
     assert second.endswith(" %  middle: 0.0 to 3.0 s") and float(second[:5]) < 10
-    assert ears == [("mini-clap", None)]
+    assert joint_encoder == [("mini-clap", None)]
 
 
-def test_detect_lists_as_many_labels_as_asked(run, ears, street):
+def test_detect_lists_as_many_labels_as_asked(run, joint_encoder, street):
     assert len(run("detect", street).output.splitlines()) == 5
     assert len(run("detect", street, "--top", 9).output.splitlines()) == 9
     assert len(run("detect", street, *LABELS, "--top", 1).output.splitlines()) == 1
 
 
-def test_detect_writes_a_table_and_a_figure(run, ears, street, tmp_path):
+def test_detect_writes_a_table_and_a_figure(run, joint_encoder, street, tmp_path):
     files = ("--out", "new/found.csv", "--figure", "new/found.png")
     done = run("detect", street, *LABELS, *files)
     assert done.exit_code == 0, done.output
@@ -308,17 +311,17 @@ def test_detect_writes_a_table_and_a_figure(run, ears, street, tmp_path):
 
 
 @pytest.mark.parametrize(("option", "name"), [("--out", "mine.csv"), ("--figure", "mine.png")])
-def test_detect_overwrites_nothing_unless_asked(run, ears, street, tmp_path, option, name):
+def test_detect_overwrites_nothing_unless_asked(run, joint_encoder, street, tmp_path, option, name):
     (tmp_path / name).write_text("mine")
     other = {"--out": ("--figure", "other"), "--figure": ("--out", "other")}[option]
     done = run("detect", street, *LABELS, option, name, *other)
     refused(done, tmp_path, f"'{name}' is there already", out="other")
-    assert (tmp_path / name).read_text() == "mine" and ears == []
+    assert (tmp_path / name).read_text() == "mine" and joint_encoder == []
     assert run("detect", street, *LABELS, option, name, "--overwrite").exit_code == 0
     assert (tmp_path / name).read_bytes() != b"mine"
 
 
-def test_detect_hears_nothing_in_silence(run, ears, tmp_path):
+def test_detect_hears_nothing_in_silence(run, joint_encoder, tmp_path):
     sf.write(tmp_path / "silence.wav", np.zeros(8000), 16000)
     done = run("detect", "silence.wav", "--out", "found.csv", "--figure", "found.png")
     assert done.exit_code == 0, done.output
@@ -337,7 +340,7 @@ def test_detect_hears_nothing_in_silence(run, ears, tmp_path):
     ],
 )
 def test_detect_refuses_bad_arguments_in_one_sentence(
-    run, ears, street, tmp_path, arguments, words
+    run, joint_encoder, street, tmp_path, arguments, words
 ):
     refused(run("detect", street, "--out", "out", *arguments), tmp_path, words)
 
@@ -356,13 +359,13 @@ def test_detect_refuses_ears_it_cannot_use(run, street, tmp_path, arguments, wor
 
 
 @pytest.mark.parametrize("make", [*FILES, None])
-def test_detect_refuses_bad_files_in_one_sentence(run, ears, tmp_path, make):
+def test_detect_refuses_bad_files_in_one_sentence(run, joint_encoder, tmp_path, make):
     name = make(tmp_path) if make else "nowhere.wav"
     refused(run("detect", name, "--out", "out"), tmp_path, name)
 
 
 @pytest.mark.parametrize("method", ["unet", "nmf"])
-def test_window_auto_works_where_the_sound_is_heard(run, ears, street, tmp_path, method):
+def test_window_auto_works_where_the_sound_is_heard(run, joint_encoder, street, tmp_path, method):
     ask = ("--query", "low", "--window", "auto", "--method", method, "--components", 3)
     done = run("separate", street, *ask, "--out", "out", "--no-figure")
     assert done.exit_code == 0, done.output
@@ -377,7 +380,7 @@ def test_window_auto_works_where_the_sound_is_heard(run, ears, street, tmp_path,
     assert not np.array_equal(before, after)
 
 
-def test_window_auto_refuses_what_is_heard_nowhere(run, ears, street, tmp_path):
+def test_window_auto_refuses_what_is_heard_nowhere(run, joint_encoder, street, tmp_path):
     done = run("separate", street, "--query", "middle", "--window", "auto", "--out", "out")
     refused(done, tmp_path, "heard nowhere")
 
@@ -386,7 +389,7 @@ def test_separate_without_arguments_names_what_is_missing(run, tmp_path):
     refused(run("separate"), tmp_path, "Missing")
 
 
-def test_nmf_is_a_method(run, ears, street, tmp_path):
+def test_nmf_is_a_method(run, joint_encoder, street, tmp_path):
     done = run("separate", street, "--query", "low", "--method", "nmf", "--components", 2,
                "--out", "out")  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -408,12 +411,12 @@ def test_encoders_are_listed_with_what_they_need(run, monkeypatch, tmp_path):
         def status():
             return EncoderStatus("lost", 7, True, True, None, "")
 
-    monkeypatch.setitem(embeddings.ENCODERS, "absent", Absent)
-    monkeypatch.setitem(embeddings.ENCODERS, "lost", Lost)
+    monkeypatch.setitem(registry.ENCODERS, "absent", Absent)
+    monkeypatch.setitem(registry.ENCODERS, "lost", Lost)
     done = run("encoders")
     assert done.exit_code == 0, done.output
     heads = [line.split(":")[0] for line in done.output.splitlines() if line[0] != " "]
-    assert heads == list(embeddings.ENCODERS)
+    assert heads == list(registry.ENCODERS)
     assert "minilm-l6-int8: reads, 384 dimensions" in done.output
     assert "mini-clap: reads and hears, 256 dimensions" in done.output
     absent = done.output.split("absent: reads, 7 dimensions")[1].split("lost:")[0]
@@ -429,7 +432,7 @@ def test_describe_without_a_key_sends_nothing_and_says_so(run, noise, tmp_path, 
 
 
 def test_describe_prints_a_line_a_sound(run, noise, monkeypatch):
-    from textsep_lab import gemini
+    from textsep_lab.detection import gemini
 
     found = [gemini.Suggestion("rain"), gemini.Suggestion("dog", 0.5, 1.25)]
     monkeypatch.setattr(gemini, "describe", lambda recording, model, say: found)
@@ -464,7 +467,7 @@ def test_hearing_passes_on_what_was_asked_and_refuses_the_rest(run, tmp_path, mo
         def write(self, folder):
             return [folder / "hearing.md"]
 
-    monkeypatch.setattr(hearing_report, "run", lambda *args: asked.append(args) or Written())
+    monkeypatch.setattr(detection_report, "run", lambda *args: asked.append(args) or Written())
     done = run("hearing", "--esc50", "x", "--fold", 3, "--encoder", "e", "--out", "out")
     assert done.exit_code == 0 and done.output.strip().endswith("hearing.md")
     assert [str(x) for x in asked[0]] == ["x", "3", "e", "None"]

@@ -9,17 +9,20 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import audio, detection, embeddings, paths
-from textsep_lab.calibration import (
+from textsep_lab.detection import detector
+from textsep_lab.detection.calibration import (
     Calibration,
     Logistic,
     expected_calibration_error,
     load_calibration,
     reliability,
 )
-from textsep_lab.detection import Detector, default_labels, energy_feature, load_detector
-from textsep_lab.similarity import hear
-from textsep_lab.spans import GAP, OPEN, SHORTEST, activity_spans
+from textsep_lab.detection.detector import Detector, default_labels, energy_feature, load_detector
+from textsep_lab.detection.similarity import compare
+from textsep_lab.detection.spans import GAP, OPEN, SHORTEST, activity_spans
+from textsep_lab.encoders import registry
+from textsep_lab.signal import audio
+from textsep_lab.utils import paths
 
 RATE = 16000
 WORDS = ["low", "middle", "high"]
@@ -105,7 +108,7 @@ def test_a_long_recording_is_heard_in_every_part(any_detector, tones):
 
 def test_silent_frames_are_never_active(any_detector, tones):
     wave = tones(5.0, ("low", 0.5, 1.0), ("low", 3.0, 4.0))
-    hearing = hear(wave, RATE, ["low"], any_detector.encoder)
+    hearing = compare(wave, RATE, ["low"], any_detector.encoder)
     edges = (np.arange(hearing.frames.shape[1] + 1) * hearing.frame_hop * RATE).round().astype(int)
     silent = np.array([not wave[:, a:b].any() for a, b in pairwise(edges)])
     assert silent.sum() * hearing.frame_hop >= 3
@@ -115,7 +118,7 @@ def test_silent_frames_are_never_active(any_detector, tones):
 
 def test_silence_around_a_short_sound_does_not_hide_it(detector, tones):
     alone, padded = tones(0.2, ("low", 0, 0.2)), tones(5.0, ("low", 1.0, 1.2))
-    features = [hear(x, RATE, ["low"], detector.encoder).strongest for x in (alone, padded)]
+    features = [compare(x, RATE, ["low"], detector.encoder).strongest for x in (alone, padded)]
     np.testing.assert_allclose(features[0], features[1], atol=1e-3)
 
 
@@ -165,7 +168,7 @@ def test_a_file_tells_what_its_samples_tell(detector, tones, tmp_path):
 def test_recordings_shorter_than_a_frame(any_detector, samples):
     wave = np.random.default_rng(0).standard_normal((1, samples))
     found = any_detector.detect(wave, WORDS, sample_rate=RATE)
-    assert found["label"].nunique() == 3 and found["probability"].between(0, 1).all()
+    assert found["label"].nunique() == 3 and found["probability"].mask_against(0, 1).all()
     assert (found["start"] == 0).all() and (found["end"] == samples / RATE).all()
 
 
@@ -178,7 +181,7 @@ def test_every_row_makes_sense(detector, data):
     first, last = sorted(data.draw(st.tuples(*[st.integers(0, samples)] * 2)))
     wave[:, first:last] = 0
     found = detector.detect(wave, ["low", "noise"], sample_rate=rate)
-    assert found["probability"].between(0, 1).all()
+    assert found["probability"].mask_against(0, 1).all()
     assert (found["start"] >= 0).all() and (found["end"] <= samples / rate).all()
     assert (found["start"] < found["end"]).all()
 
@@ -268,15 +271,15 @@ class StandInEar:
 @pytest.fixture
 def shipped_as(monkeypatch, tmp_path, detector):
     """Make `StandInEar` an encoder; return a function that writes its calibration's fields."""
-    monkeypatch.setitem(embeddings.ENCODERS, "stand-in", StandInEar)
+    monkeypatch.setitem(registry.ENCODERS, "stand-in", StandInEar)
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path)
-    detection._load.cache_clear()
-    embeddings._make.cache_clear()
+    detector._load.cache_clear()
+    registry._make.cache_clear()
     yield lambda **fields: Calibration(
         **{**vars(detector.calibration), "encoder": "stand-in", "weights_sha256": "f00d"} | fields
     ).save(tmp_path / "stand-in" / "calibration.json")
-    detection._load.cache_clear()
-    embeddings._make.cache_clear()
+    detector._load.cache_clear()
+    registry._make.cache_clear()
 
 
 def test_a_detector_is_loaded_once_with_its_calibration(shipped_as, tmp_path):
@@ -319,8 +322,8 @@ def test_another_file_is_no_calibration(shipped_as, tmp_path, content):
 def test_an_encoder_that_cannot_hear_or_is_unknown_or_not_installed_is_one_sentence(
     shipped_as, monkeypatch
 ):
-    class Reader:
-        name, dim = "reader", 4
+    class QueryClassifier:
+        name, dim = "query_classifier", 4
 
         def embed_text(self, texts):
             return np.ones((len(texts), 4), np.float32) / 2
@@ -328,10 +331,10 @@ def test_an_encoder_that_cannot_hear_or_is_unknown_or_not_installed_is_one_sente
     def missing():
         raise ImportError("The encoder absent needs absent: pip install 'textsep-lab[absent]'.")
 
-    monkeypatch.setitem(embeddings.ENCODERS, "reader", Reader)
-    monkeypatch.setitem(embeddings.ENCODERS, "absent", missing)
+    monkeypatch.setitem(registry.ENCODERS, "query_classifier", QueryClassifier)
+    monkeypatch.setitem(registry.ENCODERS, "absent", missing)
     with pytest.raises(ValueError, match=r"^The encoder reader reads text and cannot hear: .*\.$"):
-        load_detector("reader")
+        load_detector("query_classifier")
     with pytest.raises(ValueError, match=r"^There is no encoder 'nobody': choose one of .*\.$"):
         load_detector("nobody")
     with pytest.raises(ImportError, match=r"pip install 'textsep-lab\[absent\]'\.$"):
@@ -462,8 +465,8 @@ def test_there_are_no_spans_where_nothing_reaches_the_opening(activity, hop):
     ],
 )
 def test_spans_by_hand(monkeypatch, activity, spans):
-    monkeypatch.setattr("textsep_lab.spans.GAP", 0.3)
-    monkeypatch.setattr("textsep_lab.spans.SHORTEST", 0.1)
+    monkeypatch.setattr("textsep_lab.detection.spans.GAP", 0.3)
+    monkeypatch.setattr("textsep_lab.detection.spans.SHORTEST", 0.1)
     found = activity_spans(np.array(activity), 0.1, 5.0, opening=0.5, closing=0.3)
     np.testing.assert_allclose(found, spans, atol=1e-9)
 
@@ -477,10 +480,10 @@ def demo():
 
 
 def test_the_shipped_detector_answers_alike_every_time(demo):
-    first, second = (detection.detect(demo, top=8) for _ in range(2))
+    first, second = (detector.detect(demo, top=8) for _ in range(2))
     assert first.equals(second)
     assert first["label"].nunique() == 8 and set(first["label"]) <= set(default_labels())
-    assert first["probability"].between(0, 1).all()
+    assert first["probability"].mask_against(0, 1).all()
     assert first["probability"].is_monotonic_decreasing
     assert ((first["start"] >= 0) & (first["start"] < first["end"]) & (first["end"] <= 5)).all()
 
@@ -489,7 +492,7 @@ def test_the_shipped_ears_hear_frames_in_context_but_no_silence(demo):
     encoder = load_detector().encoder
     wave, rate = audio.load(demo)
     wave[:, rate : 2 * rate] = 0
-    hearing = hear(wave, rate, ["dog", "rain"], encoder)
+    hearing = compare(wave, rate, ["dog", "rain"], encoder)
     assert hearing.clip.shape == hearing.strongest.shape == (2,)
     assert hearing.features.shape == (2, 2)
     frames = -(-5 // encoder.frame_hop)
@@ -504,12 +507,12 @@ def test_the_shipped_ears_hear_frames_in_context_but_no_silence(demo):
 @pytest.mark.parametrize("samples", [1, 10, 3000])
 def test_the_shipped_detector_takes_the_shortest_recordings(samples):
     wave = np.random.default_rng(0).standard_normal((2, samples))
-    found = detection.detect(wave, ["dog", "a faint hum"], sample_rate=44100)
-    assert found["probability"].between(0, 1).all() and len(found) >= 2
+    found = detector.detect(wave, ["dog", "a faint hum"], sample_rate=44100)
+    assert found["probability"].mask_against(0, 1).all() and len(found) >= 2
 
 
 @pytest.mark.parametrize("level", [1e-30, 1e-6, 1.0, 100.0])
 def test_the_shipped_detector_takes_any_level(level):
     wave = level * np.random.default_rng(0).standard_normal((1, 8000))
-    found = detection.detect(wave.astype(np.float32), ["dog", "rain"], sample_rate=16000)
-    assert found["probability"].between(0, 1).all()
+    found = detector.detect(wave.astype(np.float32), ["dog", "rain"], sample_rate=16000)
+    assert found["probability"].mask_against(0, 1).all()

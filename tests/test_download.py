@@ -13,9 +13,9 @@ import pytest
 from conftest import loopback
 from test_esc50 import make_dataset
 
-from textsep_lab import download as module
-from textsep_lab import esc50
-from textsep_lab.download import _fetch, _unpack_zip, download
+from textsep_lab.data import esc50
+from textsep_lab.data import esc50_download as module
+from textsep_lab.data.esc50_download import _fetch, _unpack_zip, download
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -8,10 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
-from textsep_lab import embeddings, paths, wordings
-from textsep_lab.embeddings import load_encoder
-from textsep_lab.minilm import MiniLMEncoder
-from textsep_lab.queries import clean_query
+from textsep_lab.data import captions
+from textsep_lab.encoders import registry
+from textsep_lab.encoders.minilm import MiniLMEncoder
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.encoders.registry import load_encoder
+from textsep_lab.utils import paths
 
 TEXTS = ["dog", "dog barking", "rain", "a freight train rumbles past far behind the old station"]
 FLOAT_REFERENCE = [0.00383, 0.00263, 0.05869, 0.06874, 0.01667, -0.00067, 0.05945, -0.08738]
@@ -75,34 +77,34 @@ def test_meaning_is_in_the_angles(encoder):
 def test_load_encoder_is_cached_and_names_the_choices(encoder):
     assert load_encoder("minilm-l6-int8") is load_encoder() is encoder
     assert encoder.name == "minilm-l6-int8"
-    assert isinstance(encoder, embeddings.TextEncoder)
-    choices = ", ".join(embeddings.ENCODERS)
+    assert isinstance(encoder, registry.TextEncoder)
+    choices = ", ".join(registry.ENCODERS)
     assert choices == "minilm-l6-int8, mini-clap, msclap-2023, laion-clap"
     with pytest.raises(ValueError, match=rf"'clap': choose one of {choices}\.$"):
         load_encoder("clap")
 
 
 def test_the_shipped_joint_encoder_reads_with_the_shipped_text_encoder(encoder):
-    joint = embeddings.load_joint_encoder()
-    assert joint is embeddings.load_joint_encoder("mini-clap") is load_encoder("mini-clap")
-    assert isinstance(joint, embeddings.JointEncoder)
+    joint = registry.load_joint_encoder()
+    assert joint is registry.load_joint_encoder("mini-clap") is load_encoder("mini-clap")
+    assert isinstance(joint, registry.JointEncoder)
     assert joint.text_encoder is encoder  # 90 MB that need not be there twice
 
 
 def test_an_encoder_that_only_reads_is_no_joint_encoder(encoder):
-    assert not isinstance(encoder, embeddings.JointEncoder)
+    assert not isinstance(encoder, registry.JointEncoder)
     with pytest.raises(ValueError, match="minilm-l6-int8 reads text and cannot hear"):
-        embeddings.load_joint_encoder(encoder.name)
+        registry.load_joint_encoder(encoder.name)
     with pytest.raises(ValueError, match="There is no encoder 'clap'"):
-        embeddings.load_joint_encoder("clap")
+        registry.load_joint_encoder("clap")
 
 
 def test_every_encoder_says_what_it_is_without_being_loaded():
-    for name, kind in embeddings.ENCODERS.items():
+    for name, kind in registry.ENCODERS.items():
         status = kind.status()
         assert status.name == name
-        assert status.hears == hasattr(kind, "embed_audio")
-    for kind in (MiniLMEncoder, embeddings.MiniClapEncoder):  # these are shipped
+        assert status.embeds_audio == hasattr(kind, "embed_audio")
+    for kind in (MiniLMEncoder, registry.MiniClapEncoder):  # these are shipped
         assert kind.status().download == ""
         assert kind.status().installed and kind.status().weights.is_dir()
 
@@ -173,37 +175,37 @@ def test_missing_file_is_named(folder_copy, name):
 
 
 def test_wordings_are_complete_and_unique():
-    table = wordings.load()
-    assert list(table.columns) == ["label", "wording", "split"]
+    table = captions.load()
+    assert list(table.columns) == ["label", "paraphrase", "split"]
     assert table["label"].nunique() == 58
     counts = table.groupby(["label", "split"]).size().unstack()
-    assert counts["train"].between(80, 120).all()
-    assert counts["stranger"].dropna().between(10, 16).all() and counts["stranger"].count() == 50
+    assert counts["train"].mask_against(80, 120).all()
+    assert counts["ood"].dropna().mask_against(10, 16).all() and counts["ood"].count() == 50
     assert (counts["heldout"] == 5).all()
-    assert table["wording"].str.lower().is_unique
-    assert (table["wording"].map(clean_query) == table["wording"]).all()
+    assert table["paraphrase"].str.lower().is_unique
+    assert (table["paraphrase"].map(clean_query) == table["paraphrase"]).all()
     for label, part in table.groupby("label"):
-        assert part["wording"].iloc[0] == label.replace("_", " ")
+        assert part["paraphrase"].iloc[0] == label.replace("_", " ")
 
 
 def test_load_hands_out_copies():
-    table = wordings.load()
-    table["wording"] = "spoilt"
-    assert wordings.for_label("dog")[0] == "dog"
+    table = captions.load()
+    table["paraphrase"] = "spoilt"
+    assert captions.for_label("dog")[0] == "dog"
 
 
 def test_for_label():
-    assert wordings.for_label("sea_waves")[0] == "sea waves"
-    assert len(wordings.for_label("sea_waves")) > 50
-    assert len(wordings.for_label("sea_waves", "heldout")) == 5
-    assert wordings.for_label("steam_hammer", "heldout") == ["steam hammer"]
+    assert captions.for_label("sea_waves")[0] == "sea waves"
+    assert len(captions.for_label("sea_waves")) > 50
+    assert len(captions.for_label("sea_waves", "heldout")) == 5
+    assert captions.for_label("steam_hammer", "heldout") == ["steam hammer"]
     with pytest.raises(ValueError, match="train or heldout or stranger"):
-        wordings.for_label("dog", "test")
+        captions.for_label("dog", "test")
 
 
 def test_heldout_wordings_are_understood(encoder):
     """Measured: 55.5 and 81.7 % top 1, 78.6 and 94.8 % top 5, of 58 classes."""
-    table = wordings.nearest_class_accuracy(encoder, "heldout").set_index("protocol")
+    table = captions.nearest_class_accuracy(encoder, "heldout").set_index("protocol")
     assert table.loc["bare", "top1"] > 0.54
     assert table.loc["bare", "top5"] > 0.77
     assert table.loc["prototype", "top1"] > 0.8
@@ -218,10 +220,10 @@ class LookupEncoder:
     name, dim = "lookup", 58
 
     def __init__(self, shift):
-        table = wordings.load()
+        table = captions.load()
         codes = {label: i for i, label in enumerate(table["label"].unique())}
         moved = table["split"].eq("heldout") * shift
-        self.rows = dict(zip(table["wording"], table["label"].map(codes) + moved, strict=True))
+        self.rows = dict(zip(table["paraphrase"], table["label"].map(codes) + moved, strict=True))
 
     def embed_text(self, texts):
         return np.eye(58, dtype=np.float32)[[self.rows[text] % 58 for text in texts]]
@@ -229,22 +231,22 @@ class LookupEncoder:
 
 @pytest.mark.parametrize(("shift", "expected"), [(0, 1.0), (1, 0.0)])
 def test_accuracy_of_a_perfect_and_a_wrong_encoder(shift, expected):
-    table = wordings.nearest_class_accuracy(LookupEncoder(shift), "heldout")
+    table = captions.nearest_class_accuracy(LookupEncoder(shift), "heldout")
     assert (table["top1"] == expected).all()
 
 
 def test_bad_split_protocol_and_interval_are_refused(encoder):
     with pytest.raises(ValueError, match="There is no split"):
-        wordings.nearest_class_accuracy(encoder, "test")
+        captions.nearest_class_accuracy(encoder, "test")
     with pytest.raises(ValueError, match="There is no protocol"):
-        wordings.class_anchors(encoder, "mean")
+        captions.label_embeddings(encoder, "mean")
     with pytest.raises(ValueError, match="needs 0 <= hits <= n"):
-        wordings.wilson_interval(3, 2)
-    assert wordings.wilson_interval(0, 10)[0] == pytest.approx(0, abs=1e-12)
+        captions.wilson_interval(3, 2)
+    assert captions.wilson_interval(0, 10)[0] == pytest.approx(0, abs=1e-12)
 
 
 def test_main_prints_the_table(capsys):
-    wordings.main()
+    captions.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8
     assert lines[-1].startswith("stranger prototype")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from textsep_lab import esc50
+from textsep_lab.data import esc50
 
 CLASSES = ("dog", "sea_waves")
 

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from textsep_lab import esc50, metrics, wordings
-from textsep_lab.benchmark import conditions
-from textsep_lab.benchmark.scenes import Scene, Scenes, load_scenes
-from textsep_lab.mixtures import Mixture, render_sources
-from textsep_lab.separation import Separator
-from textsep_lab.timegate import gate
+from textsep_lab.data import captions, esc50
+from textsep_lab.data.mixtures import Mixture, render_sources
+from textsep_lab.evaluation import conditions
+from textsep_lab.evaluation.mixture_list import EvaluationMixture, MixtureList, load_mixture_list
+from textsep_lab.separation.separator import Separator
+from textsep_lab.signal import metrics
+from textsep_lab.signal.timegate import gate
 
 SCORES = ["si_sdri_db", "sdri_db", "output_level_db"]
 COLUMNS = {
@@ -52,7 +53,7 @@ def separator(network, fake_encoder, detector):
 
 @pytest.fixture(scope="module")
 def scenes(dataset):
-    return load_scenes(dataset, folds=(1, 2), limit=4)
+    return load_mixture_list(dataset, folds=(1, 2), limit=4)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def alike(scenes, monkeypatch):
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_columns_rows_and_the_same_frame_again(name, separator, scenes, alike):
-    few = Scenes(scenes.clips, scenes.recipes[:2])
+    few = MixtureList(scenes.clips, scenes.recipes[:2])
     first, again = (getattr(conditions, name)(separator, few) for _ in range(2))
     assert list(first.columns) == COLUMNS[name]
     assert len(first) == 2 * ROWS_PER_SCENE[name] if name in ROWS_PER_SCENE else len(first) >= 3
@@ -107,16 +108,16 @@ def test_queries_are_what_was_asked_and_held_out_ones_are_held_out(scenes):
         allowed = {
             "label": {text},
             "label in a phrase": {phrase.format(text) for phrase in conditions.PHRASES},
-            "held-out wording": set(wordings.for_label(row.label, "heldout")),
-            "stranger wording": set(wordings.for_label(row.label, "stranger")),
+            "held-out wording": set(captions.for_label(row.label, "heldout")),
+            "stranger wording": set(captions.for_label(row.label, "ood")),
         }
         assert row.query in allowed[row.query_kind]
-        assert (row.query in wordings.for_label(row.label)) <= (row.query_kind == "label")
+        assert (row.query in captions.for_label(row.label)) <= (row.query_kind == "label")
 
 
 def test_every_wording_and_phrase_gets_its_turn():
     drawn = {conditions.query_for("held-out wording", "dog", n) for n in range(60)}
-    assert drawn == set(wordings.for_label("dog", "heldout"))
+    assert drawn == set(captions.for_label("dog", "heldout"))
     drawn = {conditions.query_for("label in a phrase", "dog", n) for n in range(60)}
     assert len(drawn) == len(conditions.PHRASES)
 
@@ -139,7 +140,7 @@ def test_wrong_synonyms_are_not_there_and_scored_against_the_target(scenes, alik
     # The right word does nothing, the wrong one finds the target, any other gives half of it.
     answers = {target: truth.mixture, other: truth.target}
     stand = Stand(lambda mixture, query: answers.get(query, truth.mixture / 2))
-    frame = conditions.confusable(stand, Scenes(scenes.clips, scenes.recipes[:1]))
+    frame = conditions.confusable(stand, MixtureList(scenes.clips, scenes.recipes[:1]))
     assert set(frame["pair"]) == {f"{target} / {other}"}  # the other pair's sound is there
     rows = frame.set_index("query_kind")
     assert list(rows.index) == ["true", "confusable", "unrelated"]
@@ -165,7 +166,7 @@ def test_pairs_go_both_ways_and_no_label_is_asked_twice(scenes, monkeypatch):
 
 
 def test_every_confusable_label_exists_and_no_pair_comes_twice():
-    known = set(wordings.load()["label"])
+    known = set(captions.load()["label"])
     pairs = [frozenset(pair) for pair in conditions.CONFUSABLE]
     assert all(len(pair) == 2 and pair <= known for pair in pairs)
     assert len(set(pairs)) == len(pairs)
@@ -180,7 +181,9 @@ def hum():
     time = np.arange(16000) / 16000
     target = (0.1 * np.sin(2 * np.pi * 330 * time)).astype(np.float32)
     interference = (0.1 * np.cos(2 * np.pi * 50 * time)).astype(np.float32)
-    return Scene(7, None, Mixture(target + interference, target, interference), ("dog", "engine"))
+    return EvaluationMixture(
+        7, None, Mixture(target + interference, target, interference), ("dog", "engine")
+    )
 
 
 def test_a_window_is_scored_inside_without_its_fades(hum):

@@ -15,14 +15,15 @@ import pytest
 import torch
 from torch import nn
 
-from textsep_lab import checkpoints, film_unet, losses, training_data
-from textsep_lab.benchmark import peer_costs, peer_training, peers
-from textsep_lab.benchmark.peers import Peer, TwoSources
-from textsep_lab.benchmark.scores import best_of
-from textsep_lab.film import UNetConfig
-from textsep_lab.film_unet import parameter_count
-from textsep_lab.metrics import si_sdr
-from textsep_lab.settings import Settings
+from textsep_lab.evaluation import external_costs, external_models, external_training
+from textsep_lab.evaluation.external_models import ExternalModel, TwoSources
+from textsep_lab.evaluation.scores import best_of
+from textsep_lab.models import checkpoints, unet
+from textsep_lab.models.config import CONFIGS, UNetConfig
+from textsep_lab.models.registry import parameter_count
+from textsep_lab.signal.metrics import si_sdr
+from textsep_lab.training import losses, separator_data
+from textsep_lab.training.config import SeparatorSettings
 
 OWN = ["compact", "text-agnostic", "reference"]
 NAMES = [*OWN, "wave-u-net", "conv-tasnet", "demucs", "sepformer", "diffsep"]
@@ -33,21 +34,21 @@ LIBRARIES = {
 }
 
 
-def tiny_peer() -> Peer:
+def tiny_peer() -> ExternalModel:
     """Return two filters of 9 taps, which can learn to split low from high."""
-    return Peer("tiny", "Tiny", lambda: TwoSources(nn.Conv1d(1, 2, 9, padding=4)))
+    return ExternalModel("tiny", "Tiny", lambda: TwoSources(nn.Conv1d(1, 2, 9, padding=4)))
 
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setitem(peers.ROWS, "tiny", tiny_peer)
+    monkeypatch.setitem(external_models.ROWS, "tiny", tiny_peer)
     return tiny_peer()
 
 
 @pytest.fixture
 def settings(dataset, fake_encoder, monkeypatch):
-    monkeypatch.setattr(training_data, "load_encoder", lambda name: fake_encoder)
-    return Settings(
+    monkeypatch.setattr(separator_data, "load_encoder", lambda name: fake_encoder)
+    return SeparatorSettings(
         esc50_path=str(dataset), batch_size=4, steps=4, seconds=0.256, train_folds=(1, 2, 3),
         val_folds=(4, 5), val_every=2, val_mixtures=4,
     )  # fmt: skip
@@ -63,7 +64,7 @@ def broken(error):
 
 
 def test_the_rows_and_a_sentence_for_each_that_is_missing():
-    rows = peers.peers()
+    rows = external_models.peers()
     assert [row.name for row in rows] == NAMES
     for row in rows:
         assert (row.build is None) == bool(row.missing), row.name
@@ -80,16 +81,16 @@ def test_our_networks_take_part_as_peers(monkeypatch, make_network):
         met.append(configuration)
         return make_network(text_dim=None if text_dim is None else 8)
 
-    monkeypatch.setattr(peers.film_unet, "build", build)
-    monkeypatch.setattr(peers, "TEXT_DIM", 8)
+    monkeypatch.setattr(external_models.film_unet, "build", build)
+    monkeypatch.setattr(external_models, "TEXT_DIM", 8)
     mixture = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
     for name, outputs in zip(OWN, (1, 2, 1), strict=True):
-        network = peers.find(name).network()
-        separated = peers.separate(network, mixture)
+        network = external_models.find(name).network()
+        separated = external_models.separate(network, mixture)
         assert separated.shape == (outputs, 8000)
-        assert (peers.find(name).told) == (outputs == 1)
+        assert (external_models.find(name).told) == (outputs == 1)
     assert met == ["compact", "compact", "reference"]
-    both = peers.separate(peers.find("text-agnostic").network(), mixture)
+    both = external_models.separate(external_models.find("text-agnostic").network(), mixture)
     np.testing.assert_allclose(both.sum(0), mixture, atol=1e-6)
 
 
@@ -102,9 +103,9 @@ def test_our_networks_take_part_as_peers(monkeypatch, make_network):
     ],
 )
 def test_a_library_that_breaks_is_a_row_that_says_so(monkeypatch, error, said):
-    monkeypatch.setattr(peers, "_bare_torchaudio", nullcontext)
+    monkeypatch.setattr(external_models, "_bare_torchaudio", nullcontext)
     monkeypatch.setattr(importlib, "import_module", broken(error))
-    rows = {row.name: row for row in peers.peers()}
+    rows = {row.name: row for row in external_models.peers()}
     assert list(rows) == NAMES
     for name in LIBRARIES:
         assert said in rows[name].missing
@@ -112,7 +113,7 @@ def test_a_library_that_breaks_is_a_row_that_says_so(monkeypatch, error, said):
         with pytest.raises(ValueError, match="cannot be run"):
             rows[name].network()
         with pytest.raises(ValueError, match="cannot be run"):
-            peer_costs.measure(rows[name])
+            external_costs.measure(rows[name])
 
 
 def test_without_torchaudio_the_row_says_that_it_is_not_installed(monkeypatch):
@@ -120,13 +121,13 @@ def test_without_torchaudio_the_row_says_that_it_is_not_installed(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     before = set(sys.modules)
-    assert "torchaudio is not installed" in peers.find("demucs").missing
+    assert "torchaudio is not installed" in external_models.find("demucs").missing
     assert set(sys.modules) == before  # no hollow package in the way of an own import
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match="conv-tasnet or demucs"):
-        peers.find("u-net")
+        external_models.find("u-net")
 
 
 def test_two_sources_have_the_length_of_the_mixture():
@@ -155,20 +156,20 @@ def test_the_loss_does_not_mind_the_order_but_minds_the_mix_up():
     mixture = target + rest
     true = torch.stack([target, rest], 1)
     for outputs in (true, true.flip(1)):
-        loss = losses.best_assignment_snr(outputs, target, mixture)
+        loss = losses.pit_negative_snr(outputs, target, mixture)
         assert torch.allclose(loss, torch.full((3,), -30.0))
     # Both outputs alike: good for one of the two at most.
-    assert (losses.best_assignment_snr(torch.stack([target] * 2, 1), target, mixture) > -20).all()
+    assert (losses.pit_negative_snr(torch.stack([target] * 2, 1), target, mixture) > -20).all()
 
 
 def test_cost_counts_and_times(tiny):
-    found = peer_costs.cost(tiny, seconds=0.1, runs=3)
+    found = external_costs.cost(tiny, seconds=0.1, runs=3)
     assert found["parameters"] == 2 * 9 + 2
     assert 0 < found["low_ms"] <= found["median_ms"] <= found["high_ms"]
 
 
 def test_the_command_writes_one_line_of_json(tiny, capsys):
-    peer_costs.main("tiny", "0.1")
+    external_costs.main("tiny", "0.1")
     found = json.loads(capsys.readouterr().out)
     assert found["parameters"] == 20
     # torch alone takes tens of megabytes; None where the system does not tell
@@ -177,20 +178,20 @@ def test_the_command_writes_one_line_of_json(tiny, capsys):
 
 def test_measuring_asks_a_fresh_process(tiny, monkeypatch):
     def run(command, **kwargs):
-        assert command == [sys.executable, "-m", peer_costs.__name__, "tiny", "2.0"]
+        assert command == [sys.executable, "-m", external_costs.__name__, "tiny", "2.0"]
         said = 'a word\n{"peak_mb": 1.5}\n'
         return subprocess.CompletedProcess(command, code, said, "why\nGone.\n")
 
     monkeypatch.setattr(subprocess, "run", run)
     code = 0
-    assert peer_costs.measure(tiny, 2.0) == {"peak_mb": 1.5}
+    assert external_costs.measure(tiny, 2.0) == {"peak_mb": 1.5}
     code = 1
     with pytest.raises(RuntimeError, match=r"Tiny could not be measured: Gone\."):
-        peer_costs.measure(tiny, 2.0)
+        external_costs.measure(tiny, 2.0)
 
 
 def test_a_few_steps_train_save_and_resume(tiny, settings, tmp_path):
-    found = peer_training.train("tiny", settings, tmp_path, progress=False)
+    found = external_training.train("tiny", settings, tmp_path, progress=False)
     assert found["steps"] == 4 and found["batch_size"] == 4 and found["seconds_trained"] >= 0
     assert found["val_low_db"] <= found["val_si_sdri_db"] <= found["val_high_db"]
     info = json.loads((tmp_path / "tiny" / "best.json").read_text(encoding="utf-8"))
@@ -198,14 +199,14 @@ def test_a_few_steps_train_save_and_resume(tiny, settings, tmp_path):
     assert info["metrics"]["val_si_sdri_db"] == pytest.approx(found["val_si_sdri_db"], abs=1e-3)
     with pytest.raises(ValueError, match="holds a peer"):
         checkpoints.load(tmp_path / "tiny" / "best.safetensors")
-    assert peer_training.train("tiny", settings, tmp_path, progress=False) == found
+    assert external_training.train("tiny", settings, tmp_path, progress=False) == found
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_our_networks_are_trained_on_the_same_mixtures(name, settings, tmp_path, monkeypatch):
-    tiny = dict.fromkeys(film_unet.CONFIGS, UNetConfig(channels=(4, 8), n_bands=16))
-    monkeypatch.setattr(film_unet, "CONFIGS", tiny)
-    found = peer_training.train(name, settings, tmp_path, progress=False)
+    tiny = dict.fromkeys(CONFIGS, UNetConfig(channels=(4, 8), n_bands=16))
+    monkeypatch.setattr(unet, "CONFIGS", tiny)
+    found = external_training.train(name, settings, tmp_path, progress=False)
     assert found["val_low_db"] <= found["val_si_sdri_db"] <= found["val_high_db"]
     info = json.loads((tmp_path / name / "best.json").read_text(encoding="utf-8"))
     loss = {"compact": "snr", "text-agnostic": "best", "reference": "l1"}[name]
@@ -216,34 +217,34 @@ def test_our_networks_are_trained_on_the_same_mixtures(name, settings, tmp_path,
 
 
 def test_only_learning_rates_batches_losses_and_networks_differ(settings):
-    shared = ("seconds", "seed", "train_folds", "val_folds", "val_mixtures", "companion_share",
+    shared = ("seconds", "seed", "train_folds", "val_folds", "val_mixtures", "same_class_share",
               "absent_share", "unwanted_share", "steps", "weight_decay")  # fmt: skip
-    recipes = [peer_training.recipe(name, settings) for name in (*OWN, *LIBRARIES)]
+    recipes = [external_training.recipe(name, settings) for name in (*OWN, *LIBRARIES)]
     assert len({tuple(getattr(r, k) for k in shared) for r in recipes}) == 1
 
 
 def test_training_apart_hands_on_what_came_or_why_nothing_did(tiny, settings, monkeypatch, capsys):
     def run(command, **kwargs):
-        assert command[:4] == [sys.executable, "-m", peer_training.__name__, "tiny"]
+        assert command[:4] == [sys.executable, "-m", external_training.__name__, "tiny"]
         if code:
             return subprocess.CompletedProcess(command, code, "")
-        peer_training.main(*command[3:])
+        external_training.main(*command[3:])
         return subprocess.CompletedProcess(command, 0, capsys.readouterr().out)
 
-    monkeypatch.setattr(peer_training.subprocess, "run", run)
+    monkeypatch.setattr(external_training.subprocess, "run", run)
     code = 0
-    assert peer_training.train_apart("tiny", settings)["steps"] == 4
+    assert external_training.train_apart("tiny", settings)["steps"] == 4
     wrong = replace(settings, esc50_path="nowhere")
     with pytest.raises(RuntimeError, match=r"Training failed: .*nowhere"):
-        peer_training.train_apart("tiny", wrong)
+        external_training.train_apart("tiny", wrong)
     code = -9
     with pytest.raises(RuntimeError, match=r"killed \(signal 9\)"):
-        peer_training.train_apart("tiny", settings)
+        external_training.train_apart("tiny", settings)
 
 
 def test_training_lowers_the_loss(settings, tmp_path):
-    run = peer_training.PeerRun(
-        settings, tmp_path, training_data.TrainingData(settings), tiny_peer()
+    run = external_training.PeerRun(
+        settings, tmp_path, separator_data.TrainingData(settings), tiny_peer()
     )
     batch = run.batch(0)
     run.total_steps = 60  # on one batch
@@ -252,8 +253,8 @@ def test_training_lowers_the_loss(settings, tmp_path):
 
 
 def test_the_score_is_the_gain_of_the_better_output(settings, tmp_path):
-    run = peer_training.PeerRun(
-        settings, tmp_path, training_data.TrainingData(settings), tiny_peer()
+    run = external_training.PeerRun(
+        settings, tmp_path, separator_data.TrainingData(settings), tiny_peer()
     )
     mixture, target = run.validation.mixture, run.validation.target
     copy = TwoSources(nn.Conv1d(1, 2, 1, bias=False))
@@ -284,20 +285,20 @@ def test_the_libraries_networks_separate(name):
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
     before = "torchaudio" in sys.modules
-    peer = peers.find(name)
+    peer = external_models.find(name)
     assert not peer.missing
     assert ("torchaudio" in sys.modules) == before  # no hollow package is left behind
     network = peer.network()
     assert type(network.network).__name__ == kind
     assert parameter_count(network) > 10**6
-    assert peers.separate(network, np.zeros(8000, np.float32) + 0.1).shape == (2, 8000)
+    assert external_models.separate(network, np.zeros(8000, np.float32) + 0.1).shape == (2, 8000)
 
 
 def test_what_sepformer_forgets_comes_back_the_same():
     """Gradients with and without forgetting, of a small one, also after a copy is made of it."""
     if importlib.util.find_spec("speechbrain") is None:
         pytest.skip("speechbrain is not installed")
-    network = copy.deepcopy(peers.find("sepformer").network())
+    network = copy.deepcopy(external_models.find("sepformer").network())
     waveform = torch.randn(1, 1600, generator=torch.Generator().manual_seed(0))
     layers = [m for m in network.modules() if isinstance(vars(m).get("forward"), partial)]
     assert len(layers) == 32

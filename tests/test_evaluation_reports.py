@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from textsep_lab.benchmark import peers_report, speed_report
-from textsep_lab.benchmark.peers import Peer
+from textsep_lab.evaluation import external_report, speed_report
+from textsep_lab.evaluation.external_models import ExternalModel
 
 COST = {"parameters": 12345, "median_ms": 1234.5, "low_ms": 1200.0, "high_ms": 1300.0,
         "peak_mb": 456.0, "after_import_mb": 300.0}  # fmt: skip
@@ -49,22 +49,22 @@ def test_speed_says_what_it_left_out(times, network, monkeypatch, tmp_path):
 @pytest.fixture
 def peers(monkeypatch):
     known = {
-        "there": Peer("there", "There", lambda: None, told=True),
-        "gone": Peer("gone", "Gone", None, "It cannot be imported."),
+        "there": ExternalModel("there", "There", lambda: None, told=True),
+        "gone": ExternalModel("gone", "Gone", None, "It cannot be imported."),
     }
-    monkeypatch.setattr(peers_report, "ROWS", known)
-    monkeypatch.setattr(peers_report, "find", known.__getitem__)
-    monkeypatch.setattr(peers_report, "measure", lambda _peer: COST)
+    monkeypatch.setattr(external_report, "ROWS", known)
+    monkeypatch.setattr(external_report, "find", known.__getitem__)
+    monkeypatch.setattr(external_report, "measure", lambda _peer: COST)
 
 
 def test_without_a_data_set_nothing_is_measured(peers, trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        peers_report.run(tmp_path / "nowhere", (4,), minutes=2, out=tmp_path)
+        external_report.run(tmp_path / "nowhere", (4,), minutes=2, out=tmp_path)
     assert not trained and not (tmp_path / "peers.csv").exists()
 
 
 def test_peers_that_are_missing_say_why(peers, tmp_path):
-    files = {path.name for path in peers_report.run().write(tmp_path)}
+    files = {path.name for path in external_report.run().write(tmp_path)}
     assert files == {"peers.md", "peers.csv"}
     text = (tmp_path / "peers.md").read_text(encoding="utf-8")
     assert "| Gone | - | - | - | best of two | - | - | It cannot be imported. |" in text
@@ -82,12 +82,12 @@ def trained(monkeypatch):
         return {"val_si_sdri_db": 1.5, "val_low_db": 1.0, "val_high_db": 2.0, "steps": 20,
                 "batch_size": 8, "seconds_trained": 120.0}  # fmt: skip
 
-    monkeypatch.setattr(peers_report, "train_apart", train)
+    monkeypatch.setattr(external_report, "train_apart", train)
     return asked
 
 
 def test_peers_are_trained_for_the_same_time_on_the_other_folds(peers, trained, dataset, tmp_path):
-    report = peers_report.run(dataset, (4,), minutes=2, limit=7)
+    report = external_report.run(dataset, (4,), minutes=2, limit=7)
     assert trained == [("there", 2, (1, 2, 3), 7)]
     assert "| 1.50 [1.00, 2.00] dB | 20 steps of 8 in 2.0 min |" in report.text
     assert "2 minutes" in report.text and "--minutes 2 --limit 7`" in report.text
@@ -99,17 +99,17 @@ def test_a_killed_benchmark_goes_on_where_it_was(peers, trained, dataset, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(peers_report, "ROWS", {"there": None, "then": None})
-        known = {"there": peers_report.find("there")}
-        patch.setattr(peers_report, "find", lambda name: known.get(name) or die(name))
+        patch.setattr(external_report, "ROWS", {"there": None, "then": None})
+        known = {"there": external_report.find("there")}
+        patch.setattr(external_report, "find", lambda name: known.get(name) or die(name))
         with pytest.raises(KeyboardInterrupt):
-            peers_report.run(dataset, (4,), minutes=2, out=tmp_path)
-    first = peers_report.run(dataset, (4,), minutes=2, out=tmp_path)
+            external_report.run(dataset, (4,), minutes=2, out=tmp_path)
+    first = external_report.run(dataset, (4,), minutes=2, out=tmp_path)
     assert len(trained) == 1 and "1.50 [1.00, 2.00] dB" in first.text  # kept, not trained again
     first.write(tmp_path)
-    assert peers_report.run(dataset, (4,), minutes=2, out=tmp_path).text == first.text
+    assert external_report.run(dataset, (4,), minutes=2, out=tmp_path).text == first.text
     for changed in ({"minutes": 3}, {"minutes": 2, "limit": 9}):
-        peers_report.run(dataset, (4,), out=tmp_path, **changed)
+        external_report.run(dataset, (4,), out=tmp_path, **changed)
     assert len(trained) == 3
 
 
@@ -117,13 +117,13 @@ def test_a_training_that_fails_is_a_row_that_says_so(peers, dataset, monkeypatch
     def fail(_name, _settings):
         raise RuntimeError("Training was killed.")
 
-    monkeypatch.setattr(peers_report, "train_apart", fail)
+    monkeypatch.setattr(external_report, "train_apart", fail)
     for _ in range(2):  # and is tried again
-        text = peers_report.run(dataset, (4,), minutes=2, out=tmp_path).text
+        text = external_report.run(dataset, (4,), minutes=2, out=tmp_path).text
         assert "456 MB | the query | - | - | Training was killed. |" in text
 
 
 @pytest.mark.parametrize(("asked", "said"), [((0, None), "minutes is 0"), ((1, 0), "limit is 0")])
 def test_a_budget_of_nothing_is_refused(peers, asked, said):
     with pytest.raises(ValueError, match=said):
-        peers_report.run("anywhere", (4,), *asked)
+        external_report.run("anywhere", (4,), *asked)

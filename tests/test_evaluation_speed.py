@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from textsep_lab.benchmark import cold_start, speed
-from textsep_lab.film import UNetConfig
-from textsep_lab.separation import Separator
+from textsep_lab.evaluation import cold_start, speed
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.separation.separator import Separator
 
 
 class Known(nn.Module):
@@ -201,7 +201,7 @@ def test_the_total_of_a_cold_start_ends_with_the_first_result(monkeypatch):
 def test_a_fresh_process_gets_a_result_and_tells_what_it_took():
     found = cold_start._first_result(None, "compact", 0.5)
     assert list(found["times"]) == [
-        "interpreter", "import textsep_lab.separation", "load_separator", "load the ears",
+        "interpreter", "import textsep_lab.separation.separator", "load_separator", "load the ears",
         "first separate", "second separate",
     ]  # fmt: skip
     assert min(found["times"].values()) > 0
@@ -234,5 +234,8 @@ def test_help_imports_neither_torch_nor_numpy():
 
 def test_separating_waits_only_for_what_it_needs():
     unused = ["matplotlib", "sklearn", "torchmetrics", "lightning_fabric"]
-    code = f"import sys, textsep_lab.separation; print([x for x in {unused} if x in sys.modules])"
+    code = (
+        "import sys, textsep_lab.separation.separator; "
+        f"print([x for x in {unused} if x in sys.modules])"
+    )
     assert fresh("-c", code).stdout.strip() == "[]"

@@ -6,20 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textsep_lab import checkpoints, manifests, metrics
-from textsep_lab.benchmark import report as bench
-from textsep_lab.benchmark import scores, speed, systems
-from textsep_lab.benchmark.scenes import load_scenes
-from textsep_lab.film import UNetConfig
-from textsep_lab.film_unet import build
-from textsep_lab.separation import Separator
+from textsep_lab.data import manifests
+from textsep_lab.evaluation import scores, speed, systems
+from textsep_lab.evaluation import separation_report as bench
+from textsep_lab.evaluation.mixture_list import load_mixture_list
+from textsep_lab.models import checkpoints
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.registry import build
+from textsep_lab.separation.separator import Separator
+from textsep_lab.signal import metrics
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def scenes(dataset):
-    return load_scenes(dataset, folds=(1, 2), limit=8)
+    return load_mixture_list(dataset, folds=(1, 2), limit=8)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def separator(make_network, fake_encoder, detector):
 
 @pytest.fixture(scope="module")
 def rungs(separator, dataset):
-    makers = systems.ladder(separator, dataset, bases_folds=(3, 4))
+    makers = systems.baselines_and_oracles(separator, dataset, bases_folds=(3, 4))
     slow = {"nmf", "nmf-classes"}
     return {name: make() for name, make in makers.items() if name not in slow}
 
@@ -64,7 +66,9 @@ def test_a_reference_says_how_long_it_was_trained(separator, dataset, tmp_path):
     info = {"encoder": {"name": "minilm-l6-int8"}, "step": 1200}
     info["settings"] = {"batch_size": 4, "seconds": 0.512}
     path = checkpoints.save(tmp_path / "best.safetensors", build(config), info)
-    row = systems.ladder(separator, dataset, weights={"reference": path})["reference"]()
+    row = systems.baselines_and_oracles(separator, dataset, weights={"reference": path})[
+        "reference"
+    ]()
     assert row.title == "reference UNet, 1,200 steps of 4 × 0.5 s" and row.estimate is not None
 
 
@@ -78,7 +82,7 @@ def test_the_perfect_time_gate_takes_nothing_from_the_target(rungs, scenes):
 
 
 def test_the_supervised_nmf_is_told_the_classes(separator, dataset, scenes):
-    system = systems.ladder(separator, dataset, bases_folds=(3,))["nmf-classes"]()
+    system = systems.baselines_and_oracles(separator, dataset, bases_folds=(3,))["nmf-classes"]()
     scene = scenes[0]
     assert system.estimate(scene).shape == scene.truth.target.shape
 
@@ -86,7 +90,7 @@ def test_the_supervised_nmf_is_told_the_classes(separator, dataset, scenes):
 def test_what_cannot_be_run_says_so(separator, dataset, monkeypatch, tmp_path):
     monkeypatch.setattr(systems, "checkpoints_dir", lambda: tmp_path)
     for name, command in systems.TRAINED.items():
-        system = systems.ladder(separator, dataset)[name]()
+        system = systems.baselines_and_oracles(separator, dataset)[name]()
         assert system.estimate is None and command in system.missing
 
 
@@ -146,7 +150,7 @@ COSTS = speed.pd.DataFrame(
 
 
 def _quick_ladder(separator, root, weights=None):
-    makers = systems.ladder(separator, root, weights=weights)
+    makers = systems.baselines_and_oracles(separator, root, weights=weights)
     return {name: makers[name] for name in ("mixture", "reference", "ours", "irm")}
 
 
@@ -157,7 +161,7 @@ def test_files_and_their_hash(full_report, tmp_path):
     again = {path.name: path for path in full_report.write(tmp_path / "again")}
     assert json.loads(again["manifest.json"].read_text()) == facts
     assert {"summary.csv", "snr.csv", "sources.csv", "queries.csv", "absent.csv", "timed.csv",
-            "confusable.csv", "costs.csv", "ladder.png"} <= set(files)  # fmt: skip
+            "confusable.csv", "costs.csv", "baselines_and_oracles.png"} <= set(files)  # fmt: skip
     assert "not run" in files["benchmark.md"].read_text(encoding="utf-8")
     assert "{" not in files["benchmark.md"].read_text(encoding="utf-8")
 

@@ -22,10 +22,11 @@ import torch
 from conftest import loopback
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from textsep_lab import clap, weights
-from textsep_lab.clap import SILENT, MSClapEncoder, embed_windows, unit
-from textsep_lab.laion import LaionClapEncoder
-from textsep_lab.weights import GPT2_TOKENIZER, LAION_CLAP, MSCLAP, EncoderStatus, HubFiles
+from textsep_lab.encoders import hub as hub_module
+from textsep_lab.encoders import msclap as msclap_module
+from textsep_lab.encoders.hub import GPT2_TOKENIZER, LAION_CLAP, MSCLAP, EncoderStatus, HubFiles
+from textsep_lab.encoders.laion_clap import LaionClapEncoder
+from textsep_lab.encoders.msclap import SILENT, MSClapEncoder, embed_windows, unit
 
 transformers = pytest.importorskip("transformers", reason="needs the extra laion")
 
@@ -59,7 +60,7 @@ class AudioEncoder(nn.Module):
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
     """No variable of the user's and an empty hub cache."""
-    for name in ("TEXTSEP_MSCLAP_WEIGHTS", "TEXTSEP_LAION_CLAP", *weights.OFFLINE):
+    for name in ("TEXTSEP_MSCLAP_WEIGHTS", "TEXTSEP_LAION_CLAP", *hub_module.OFFLINE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -124,7 +125,7 @@ def stand_in_msclap(folder: Path):
     (package / "models" / "clap.py").write_text(STAND_IN)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        patch.setattr(clap, "TEXT_ENCODER", SMALL_GPT2)
+        patch.setattr(msclap, "TEXT_ENCODER", SMALL_GPT2)
         for name in [n for n in sys.modules if n.split(".")[0] == "msclap"]:
             patch.delitem(sys.modules, name)
         yield
@@ -133,17 +134,17 @@ def stand_in_msclap(folder: Path):
 
 
 def gpt2() -> torch.nn.Module:
-    return transformers.GPT2Model(transformers.GPT2Config(**clap.TEXT_ENCODER))
+    return transformers.GPT2Model(transformers.GPT2Config(**msclap_module.TEXT_ENCODER))
 
 
 def save_msclap(file: Path) -> Path:
     """Write random weights under the names that msclap's checkpoint has."""
-    msclap = clap._import_network()
+    network = msclap_module._import_network()
     torch.manual_seed(0)
     parts = {
-        "audio_encoder": msclap.AudioEncoder(*clap.AUDIO_ENCODER),
+        "audio_encoder": network.AudioEncoder(*msclap_module.AUDIO_ENCODER),
         "caption_encoder.base": gpt2(),
-        "caption_encoder.projection": msclap.Projection(768, 1024),
+        "caption_encoder.projection": network.Projection(768, 1024),
     }
     state = {f"{k}.{n}": v for k, part in parts.items() for n, v in part.state_dict().items()}
     torch.save({"model": state | {"logit_scale": torch.tensor(2.7)}}, file)
@@ -157,7 +158,7 @@ def msclap_file(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("msclap")
     save_gpt2_tokenizer(folder / "gpt2")
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        patch.setattr(clap, "TEXT_ENCODER", SMALL_GPT2)
+        patch.setattr(msclap, "TEXT_ENCODER", SMALL_GPT2)
         if request.param == "stand-in":
             stack.enter_context(stand_in_msclap(folder / "site"))
         yield save_msclap(folder / "CLAP_weights_2023.pth")
@@ -406,9 +407,9 @@ def test_msclap_leaves_nothing_behind(msclap_file, monkeypatch):
 @pytest.mark.parametrize("msclap_file", ["real"], indirect=True)
 def test_msclap_agrees_with_its_own_network(msclap, msclap_file, monkeypatch):
     """Weights load as its own wrapper loads them; a padded text has the same embedding."""
-    module = clap._import_network()
+    module = msclap_module._import_network()
     monkeypatch.setattr(module.AutoModel, "from_pretrained", lambda name: gpt2())
-    name, out, joint, *rest = clap.AUDIO_ENCODER
+    name, out, joint, *rest = msclap_module.AUDIO_ENCODER
     own = module.CLAP(name, *rest, out, "gpt2", 768, joint).eval()
     state = torch.load(msclap_file, weights_only=True)["model"]
     assert not own.load_state_dict(state, strict=False).missing_keys
@@ -568,7 +569,7 @@ def test_full_disk_is_no_network_error(monkeypatch):
     assert not isinstance(caught.value, ConnectionError)
 
 
-@pytest.mark.parametrize("switch", weights.OFFLINE)
+@pytest.mark.parametrize("switch", hub_module.OFFLINE)
 def test_offline_says_what_to_set(monkeypatch, switch, tmp_path, capsys):
     monkeypatch.setenv(switch, "1")
     said = rf"LAION CLAP is not on this machine, and {switch} forbids .* set TEXTSEP_LAION_CLAP to"
@@ -584,14 +585,14 @@ def test_encoders_load_what_they_fetched(hub, monkeypatch, laion, laion_folder, 
     hub.files = {f.name: f.read_bytes() for f in laion_folder.iterdir()}
     tiny = {"files": tuple(hub.files), "sha256": ""}
     small = HubFiles(**{**vars(LAION_CLAP), **tiny})
-    monkeypatch.setattr("textsep_lab.laion.LAION_CLAP", small)
+    monkeypatch.setattr("textsep_lab.encoders.laion_clap.LAION_CLAP", small)
     assert "618 MB" in LaionClapEncoder.status().download
     np.testing.assert_array_equal(LaionClapEncoder().embed_text(TEXTS), laion.embed_text(TEXTS))
     assert LaionClapEncoder.status().weights == small.cached()
     hub.files = {f: (msclap_file.parent / "gpt2" / f).read_bytes() for f in GPT2_TOKENIZER.files}
     hub.files[msclap_file.name] = msclap_file.read_bytes()
     own = HubFiles(**{**vars(MSCLAP), "sha256": ""})
-    monkeypatch.setattr("textsep_lab.clap.MSCLAP", own)
+    monkeypatch.setattr("textsep_lab.encoders.msclap.MSCLAP", own)
     assert "690 MB" in MSClapEncoder.status().download
     assert "GPT-2's tokenizer (1 MB" in MSClapEncoder.status().download
     assert MSClapEncoder().embed_text(TEXTS).shape == (4, 1024)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textsep_lab.benchmark import systems
-from textsep_lab.benchmark.scenes import load_scenes
-from textsep_lab.benchmark.scores import measure, summary
-from textsep_lab.separation import load_separator
-from textsep_lab.sounds import write_dataset
+from textsep_lab.data.sounds import write_dataset
+from textsep_lab.evaluation import systems
+from textsep_lab.evaluation.mixture_list import load_mixture_list
+from textsep_lab.evaluation.scores import measure, summary
+from textsep_lab.separation.separator import load_separator
 
 FROZEN = Path(__file__).with_name("frozen_scores.json")
 LABELS = ["car_horn", "cat", "chirping_birds", "church_bells", "clock_tick", "cow", "crickets",
@@ -25,9 +25,9 @@ NAMES = ("mixture", "gate", "nmf", "ours", "wiener-bands", "psm")
 def measured(folder: Path) -> dict[str, float]:
     """Return the mean SI-SDRi in dB of each system on one mixture for each label."""
     root = write_dataset(folder / "bank", clips_per_label=1, seed=2026, labels=LABELS)
-    makers = systems.ladder(load_separator(), root)
+    makers = systems.baselines_and_oracles(load_separator(), root)
     made = [makers[name]() for name in NAMES]
-    rows = measure({s.title: s.estimate for s in made}, load_scenes(root, folds=(1,)))
+    rows = measure({s.title: s.estimate for s in made}, load_mixture_list(root, folds=(1,)))
     return dict(zip(NAMES, summary(rows)["si_sdri_db"].tolist(), strict=True))
 
 

@@ -17,9 +17,9 @@ from conftest import loopback
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import gemini
-from textsep_lab.gemini import Suggestion, describe, parse_answer
-from textsep_lab.queries import clean_query
+from textsep_lab.detection import gemini
+from textsep_lab.detection.gemini import Suggestion, describe, parse_answer
+from textsep_lab.encoders.queries import clean_query
 
 KEY = "AIzaSecretSecretSecret"
 NOISE = np.random.default_rng(0).standard_normal((2, 88200)).astype(np.float32) / 10

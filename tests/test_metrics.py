@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import metrics
+from textsep_lab.signal import metrics
 
 QUICK = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 10**6)

@@ -8,12 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import manifests, mixtures, oracles
-from textsep_lab.augment import SHARE, augment, change_speed, equalise
-from textsep_lab.metrics import si_sdr
-from textsep_lab.mixtures import Clips, Recipe
-from textsep_lab.recipes import RecipeSampler, active_offset, evaluation_recipes
-from textsep_lab.spectral import Stft
+from textsep_lab.data import manifests, mixtures
+from textsep_lab.data.augmentation import SHARE, augment, change_speed, equalise
+from textsep_lab.data.mixtures import Clips, Recipe
+from textsep_lab.data.sampling import RecipeSampler, active_offset, evaluation_recipes
+from textsep_lab.signal import ideal_masks
+from textsep_lab.signal.metrics import si_sdr
+from textsep_lab.signal.stft import Stft
 
 QUICK = settings(max_examples=25, deadline=None)
 seeds = st.integers(0, 10**6)
@@ -248,15 +249,15 @@ def spectrogram(seed, scale=1.0):
 @given(seed=seeds, scale=st.sampled_from([0.0, 1e-6, 1e-2, 1.0, 1e3]))
 def test_ideal_masks_are_masks(seed, scale):
     s, n = spectrogram(seed), spectrogram(seed + 1, scale)
-    irm, wiener = oracles.ideal_ratio_mask(s, n), oracles.wiener_mask(s, n)
-    psm = oracles.phase_sensitive_mask(s, s + n)
-    ibm = oracles.ideal_binary_mask(s, n)
+    irm, wiener = ideal_masks.ideal_ratio_mask(s, n), ideal_masks.wiener_mask(s, n)
+    psm = ideal_masks.phase_sensitive_mask(s, s + n)
+    ibm = ideal_masks.ideal_binary_mask(s, n)
     assert torch.equal(ibm, (wiener > 0.5).float())
     for mask in (ibm, irm, wiener, psm):
         assert mask.shape == s.shape
         assert ((mask >= 0) & (mask <= 1)).all()
     assert torch.allclose(irm.square(), wiener, atol=1e-6)
-    assert torch.allclose(wiener + oracles.wiener_mask(n, s), torch.ones(s.shape), atol=1e-5)
+    assert torch.allclose(wiener + ideal_masks.wiener_mask(n, s), torch.ones(s.shape), atol=1e-5)
     if scale == 0.0:
         assert torch.allclose(psm, torch.ones(s.shape))
     # No other real mask in [0, 1] is closer to the target, in any bin.
@@ -268,7 +269,11 @@ def test_ideal_masks_are_masks(seed, scale):
 
 def test_silence_masks_to_zero_without_nan():
     zero = torch.zeros(1, 3, 2, dtype=torch.complex64)
-    for mask in (oracles.ideal_ratio_mask, oracles.wiener_mask, oracles.phase_sensitive_mask):
+    for mask in (
+        ideal_masks.ideal_ratio_mask,
+        ideal_masks.wiener_mask,
+        ideal_masks.phase_sensitive_mask,
+    ):
         assert not mask(zero, zero).any()
 
 
@@ -281,9 +286,9 @@ def test_oracles_are_in_the_order_of_the_textbooks(clips):
             stft(torch.from_numpy(w)[None]) for w in (out.mixture, out.target, out.interference)
         )
         masks = [
-            oracles.phase_sensitive_mask(s, x),
-            oracles.wiener_mask(s, n),
-            oracles.ideal_ratio_mask(s, n),
+            ideal_masks.phase_sensitive_mask(s, x),
+            ideal_masks.wiener_mask(s, n),
+            ideal_masks.ideal_ratio_mask(s, n),
             torch.ones(s.shape),
         ]
         estimates = [stft.inverse(mask * x, 16000)[0].numpy() for mask in masks]
@@ -326,25 +331,25 @@ def test_a_manifest_renders_the_same_bits(
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
 def test_companions_are_of_the_class_and_as_often_as_asked(clips, share):
-    sampler = RecipeSampler(clips, 1000, companion_share=share)
+    sampler = RecipeSampler(clips, 1000, same_class_share=share)
     recipes = [sampler(np.random.default_rng(i)) for i in range(200)]
     pairs = [
         (sampler.category[name], sampler.category[second])
         for r in recipes
-        for name, second in zip(r.sources, r.companions, strict=False)
+        for name, second in zip(r.sources, r.same_class, strict=False)
         if second
     ]
     assert all(first == second for first, second in pairs)
     assert len(pairs) / sum(len(r.sources) for r in recipes) == pytest.approx(share, abs=0.08)
-    assert all(len(r.companions) in (0, len(r.sources)) for r in recipes)
-    assert not any(RecipeSampler(clips, 1000)(np.random.default_rng(i)).companions for i in (1, 2))
+    assert all(len(r.same_class) in (0, len(r.sources)) for r in recipes)
+    assert not any(RecipeSampler(clips, 1000)(np.random.default_rng(i)).same_class for i in (1, 2))
 
 
 def test_a_companion_belongs_to_its_source(clips):
     """Mixture and levels are as for any source; only the source with a companion changes."""
-    recipe = RecipeSampler(clips, 2000, companion_share=0.99)(np.random.default_rng(0))
-    recipe = replace(recipe, companions=(recipe.companions[0], *("" for _ in recipe.sources[1:])))
-    alone, both = (mixtures.render(r, clips) for r in (replace(recipe, companions=()), recipe))
+    recipe = RecipeSampler(clips, 2000, same_class_share=0.99)(np.random.default_rng(0))
+    recipe = replace(recipe, same_class=(recipe.same_class[0], *("" for _ in recipe.sources[1:])))
+    alone, both = (mixtures.render(r, clips) for r in (replace(recipe, same_class=()), recipe))
     assert not np.array_equal(alone.target, both.target)
     assert np.array_equal(both.mixture, both.target + both.interference)
     other = alone.interference * (both.interference @ alone.interference)
@@ -366,7 +371,7 @@ def test_a_companion_belongs_to_its_source(clips):
 
 
 def test_companions_survive_a_manifest(tmp_path, clips):
-    sampler = RecipeSampler(clips, 1000, companion_share=0.5)
+    sampler = RecipeSampler(clips, 1000, same_class_share=0.5)
     recipes = [sampler(np.random.default_rng(i)) for i in range(20)]
     path = manifests.write_manifest(recipes, tmp_path / "m.csv")
     assert manifests.read_manifest(path) == recipes

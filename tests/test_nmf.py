@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from textsep_lab import factorisation, nmf, nmf_classes
-from textsep_lab.masking import apply_mask
-from textsep_lab.metrics import si_sdr
+from textsep_lab.models.masking import apply_mask
+from textsep_lab.separation import nmf, nmf_decomposition, nmf_supervised
+from textsep_lab.signal.metrics import si_sdr
 
 RATE = 16000
 QUICK = {"iterations": 30}
@@ -89,15 +89,15 @@ def test_fixed_bases_are_the_textbook_algorithm_too():
     h = np.ones((4, v.shape[1]))
     for _ in range(20):
         h *= w.T @ (v / (w @ h)) / w.sum(0)[:, None]
-    ours = factorisation.fit_activations(v, w, iterations=20)
+    ours = nmf_decomposition.fit_activations(v, w, iterations=20)
     np.testing.assert_allclose(ours.activations, h, rtol=1e-5, atol=1e-6)
 
 
 def test_chunks_of_frames_do_not_show(monkeypatch):
     v, w = spectrogram(), spectrogram(1, (40, 4))
-    whole = factorisation.fit_activations(v, w, iterations=20)
-    monkeypatch.setattr(factorisation, "CHUNK_FRAMES", 7)
-    parts = factorisation.fit_activations(v, w, iterations=20)
+    whole = nmf_decomposition.fit_activations(v, w, iterations=20)
+    monkeypatch.setattr(nmf_decomposition, "CHUNK_FRAMES", 7)
+    parts = nmf_decomposition.fit_activations(v, w, iterations=20)
     np.testing.assert_allclose(parts.activations, whole.activations, rtol=1e-5)
 
 
@@ -147,10 +147,10 @@ def test_whole_numbers_are_a_spectrogram():
 def test_the_query_finds_its_sound():
     query = "a low hum"
     low, high = source("low", 0), source("high", 0)
-    estimate = nmf.estimate_mask((low + high)[None], RATE, query, BandEar(), components=4)
+    estimate = nmf.separate_components((low + high)[None], RATE, query, BandEar(), components=4)
     assert gain(estimate, low, high) > 10
     assert estimate.weights.max() == 1 and estimate.label is None
-    again = nmf.estimate_mask((low + high)[None], RATE, query, BandEar(), components=4)
+    again = nmf.separate_components((low + high)[None], RATE, query, BandEar(), components=4)
     assert torch.equal(again.mask, estimate.mask)
 
 
@@ -164,9 +164,9 @@ def test_any_recording_gets_a_mask_or_a_sentence(k, samples, channels, rate, see
     frames = nmf.network_stft(nmf.CONFIG).frames(len(nmf.audio.resample(noise, rate, RATE)[0]))
     if k > frames:
         with pytest.raises(ValueError, match=f"at most {frames}"):
-            nmf.estimate_mask(noise, rate, "low", BandEar(), k, **QUICK)
+            nmf.separate_components(noise, rate, "low", BandEar(), k, **QUICK)
         return
-    estimate = nmf.estimate_mask(noise, rate, "low", BandEar(), k, **QUICK)
+    estimate = nmf.separate_components(noise, rate, "low", BandEar(), k, **QUICK)
     assert estimate.mask.shape == (1, 513, frames) and estimate.mask.dtype == torch.float32
     assert estimate.mask.min() >= 0 and estimate.mask.max() <= 1
     assert apply_mask(estimate.mask, torch.from_numpy(noise), rate, nmf.CONFIG).shape == noise.shape
@@ -177,13 +177,13 @@ def test_any_recording_gets_a_mask_or_a_sentence(k, samples, channels, rate, see
 def test_channels_out_of_phase_are_heard():
     low, high = source("low", 0), source("high", 0)
     stereo = np.stack([low + high, -low - high])
-    mono = nmf.estimate_mask(stereo[:1], RATE, "low", BandEar(), 3, **QUICK)
-    both = nmf.estimate_mask(stereo, RATE, "low", BandEar(), 3, **QUICK)
+    mono = nmf.separate_components(stereo[:1], RATE, "low", BandEar(), 3, **QUICK)
+    both = nmf.separate_components(stereo, RATE, "low", BandEar(), 3, **QUICK)
     np.testing.assert_allclose(both.mask, mono.mask, atol=1e-3)
 
 
 def test_silence_is_no_sound_at_all():
-    estimate = nmf.estimate_mask(np.zeros((1, 8000)), RATE, "low", BandEar(), 3, **QUICK)
+    estimate = nmf.separate_components(np.zeros((1, 8000)), RATE, "low", BandEar(), 3, **QUICK)
     assert np.isnan(estimate.scores).all() and not estimate.weights.any()
     assert not estimate.mask.any()
 
@@ -197,22 +197,24 @@ def test_equal_scores_have_equal_weights():
 @pytest.fixture(scope="module")
 def bases():
     clips = {f"{kind}_noise": [source(kind, seed) for seed in (1, 2)] for kind in ("low", "high")}
-    return nmf_classes.learn_bases(clips, 2, **QUICK)
+    return nmf_supervised.learn_bases(clips, 2, **QUICK)
 
 
 def test_learnt_bases_separate_a_new_mixture(bases):
     low, high = source("low", 7), source("high", 7)
     mixture = (low + high)[None]
-    estimate = nmf_classes.estimate_class_mask(mixture, RATE, "something low", BandEar(), bases)
+    estimate = nmf_supervised.estimate_class_mask(mixture, RATE, "something low", BandEar(), bases)
     assert estimate.label == "low_noise" and gain(estimate, low, high) > 5
-    other = nmf_classes.estimate_class_mask(mixture, RATE, "high", BandEar(), bases)
+    other = nmf_supervised.estimate_class_mask(mixture, RATE, "high", BandEar(), bases)
     assert other.label == "high_noise" and other.names == ("low_noise",) * 2 + ("high_noise",) * 2
     np.testing.assert_allclose(estimate.mask + other.mask, 1, atol=1e-5)
 
 
 def test_bases_can_be_narrowed_to_known_labels(bases):
     only = bases.only(["high_noise"])
-    estimate = nmf_classes.estimate_class_mask(source("low", 1)[None], RATE, "low", BandEar(), only)
+    estimate = nmf_supervised.estimate_class_mask(
+        source("low", 1)[None], RATE, "low", BandEar(), only
+    )
     assert estimate.label == "high_noise" and (estimate.mask == 1).all()
     with pytest.raises(ValueError, match="no bases of 'dog'"):
         bases.only(["dog"])
@@ -221,16 +223,16 @@ def test_bases_can_be_narrowed_to_known_labels(bases):
 
 
 def test_bases_are_learnt_from_a_table_whatever_the_level(table, bases):
-    learnt = nmf_classes.learn_bases(table[table["category"].isin(["dog", "rain"])], 3, **QUICK)
+    learnt = nmf_supervised.learn_bases(table[table["category"].isin(["dog", "rain"])], 3, **QUICK)
     assert learnt.labels == ("dog", "rain") and learnt.bases.shape == (2, 513, 3)
     np.testing.assert_allclose(learnt.bases.sum(1), 1, atol=1e-4)
     loud = [4 * source("low", 1), source("low", 2), np.zeros(900, np.float32)]
-    again = nmf_classes.learn_bases({"low_noise": loud}, 2, **QUICK)
+    again = nmf_supervised.learn_bases({"low_noise": loud}, 2, **QUICK)
     np.testing.assert_allclose(again.bases[0], bases.bases[0], atol=1e-4)
 
 
 def test_bases_survive_the_disk(bases, tmp_path):
-    read = nmf_classes.load_bases(bases.save(tmp_path / "bases.safetensors"))
+    read = nmf_supervised.load_bases(bases.save(tmp_path / "bases.safetensors"))
     assert read.labels == bases.labels
     np.testing.assert_array_equal(read.bases, bases.bases)
 
@@ -238,11 +240,11 @@ def test_bases_survive_the_disk(bases, tmp_path):
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "bases.safetensors"
     with pytest.raises(FileNotFoundError):
-        nmf_classes.load_bases(path)
+        nmf_supervised.load_bases(path)
     path.write_bytes(b"not this")
     with pytest.raises(ValueError, match="not a safetensors file"):
-        nmf_classes.load_bases(path)
-    right = {"format": nmf_classes.FORMAT, "labels": json.dumps(["dog"])}
+        nmf_supervised.load_bases(path)
+    right = {"format": nmf_supervised.FORMAT, "labels": json.dumps(["dog"])}
     one = np.ones((1, 513, 2), np.float32)
     wrong = [
         ({"weights": one}, right),
@@ -257,7 +259,7 @@ def test_other_files_are_refused(tmp_path):
     for tensors, metadata in wrong:
         save_file(tensors, path, metadata)
         with pytest.raises(ValueError, match="class bases of this kit"):
-            nmf_classes.load_bases(path)
+            nmf_supervised.load_bases(path)
 
 
 @pytest.mark.parametrize("components", [0, -1, 2.0, True, "8", None])
@@ -287,12 +289,12 @@ def test_bad_arguments_get_a_sentence():
     with pytest.raises(ValueError, match="temperature"):
         nmf.soft_weights(np.ones(2), 0)
     with pytest.raises(ValueError, match="iterations"):
-        factorisation.fit_activations(np.ones((5, 5)), np.ones((5, 1)), 0)
+        nmf_decomposition.fit_activations(np.ones((5, 5)), np.ones((5, 1)), 0)
     with pytest.raises(ValueError, match="query"):
-        nmf.estimate_mask(np.ones((1, 9)), RATE, " ", BandEar())
+        nmf.separate_components(np.ones((1, 9)), RATE, " ", BandEar())
     with pytest.raises(ValueError, match="no classes"):
-        nmf_classes.learn_bases({})
+        nmf_supervised.learn_bases({})
     with pytest.raises(ValueError, match=r"'dog'.*silent"):
-        nmf_classes.learn_bases({"dog": [np.zeros(5000)]})
+        nmf_supervised.learn_bases({"dog": [np.zeros(5000)]})
     with pytest.raises(ValueError, match=r"'dog'.*at most"):
-        nmf_classes.learn_bases({"dog": [np.ones(500)]})
+        nmf_supervised.learn_bases({"dog": [np.ones(500)]})

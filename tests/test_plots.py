@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from textsep_lab import plots
-from textsep_lab.factorisation import Decomposition
-from textsep_lab.nmf import NMFEstimate
-from textsep_lab.separation import Separator
+from textsep_lab.separation.nmf import NMFEstimate
+from textsep_lab.separation.nmf_decomposition import Decomposition
+from textsep_lab.separation.separator import Separator
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from textsep_lab import audio, quickstart
-from textsep_lab.paths import demo_data_dir
-from textsep_lab.separation import load_separator
+from textsep_lab.separation.separator import load_separator
+from textsep_lab.session import quickstart
+from textsep_lab.signal import audio
+from textsep_lab.utils.paths import demo_data_dir
 
 
 @pytest.fixture(scope="module")

@@ -8,29 +8,33 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from scipy.spatial.distance import cdist
 
-from textsep_lab import checkpoints, second_look, separation, wordings
-from textsep_lab.calibration import Logistic
-from textsep_lab.paths import checkpoints_dir
-from textsep_lab.reading import (
+from textsep_lab.data import captions
+from textsep_lab.detection.calibration import Logistic
+from textsep_lab.encoders.query_classifier import (
     GAMMA,
+    INVERSE_TEMPERATURE,
     PARTS,
     PENALTY,
-    SURENESS,
-    Reader,
-    fit_votes,
-    load_reader,
-    reader_path,
+    QueryClassifier,
+    fit_dual_coefficients,
+    load_query_classifier,
+    query_classifier_path,
 )
-from textsep_lab.second_look import (
-    RIVALS,
-    SHARPNESS,
-    agreed,
-    claimed_shares,
-    contest,
-    meaning,
-    rivals,
+from textsep_lab.models import checkpoints
+from textsep_lab.separation import refinement
+from textsep_lab.separation import separator as separator_module
+from textsep_lab.separation.config import MODES
+from textsep_lab.separation.refinement import (
+    LOGIT_SCALE,
+    N_INTERFERERS,
+    combine_evidence,
+    explained_energy,
+    fuse_log_odds,
+    query_posterior,
+    select_interferers,
 )
-from textsep_lab.separation import Separator, load_separator
+from textsep_lab.separation.separator import Separator, load_separator
+from textsep_lab.utils.paths import checkpoints_dir
 
 QUICK = settings(max_examples=25, deadline=None)
 LABELS = ["dog", "rain", "sea_waves"]
@@ -48,7 +52,7 @@ class CrowdEncoder:
 
     def __init__(self, spread):
         self.spread = spread  # an encoder that sends every text elsewhere
-        self.row = {x: k for k, label in enumerate(LABELS) for x in wordings.for_label(label)}
+        self.row = {x: k for k, label in enumerate(LABELS) for x in captions.for_label(label)}
 
     def embed_text(self, texts):
         points = np.eye(8)[[self.row[x] for x in texts]] + 0.4 * self.spread.embed_text(texts)
@@ -62,12 +66,12 @@ def crowd(fake_encoder):
 
 @pytest.fixture(scope="module")
 def tone_reader(fake_encoder):
-    return Reader.fit(fake_encoder, TONES)
+    return QueryClassifier.fit(fake_encoder, TONES)
 
 
 @pytest.fixture(scope="module")
 def separator(network, fake_encoder, detector, tone_reader):
-    return Separator(network, fake_encoder, detector=detector, reader=tone_reader)
+    return Separator(network, fake_encoder, detector=detector, query_classifier=tone_reader)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +104,7 @@ class LiteralReader:
 
 def small_reader():
     eye = np.eye(3, dtype=np.float32)
-    return Reader(("a", "b", "c"), eye, eye, eye)
+    return QueryClassifier(("a", "b", "c"), eye, eye, eye)
 
 
 def fractions(*shape):
@@ -115,51 +119,55 @@ def fractions(*shape):
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS[1:]])
 def test_a_reader_recovers_the_wordings_it_was_taught(crowd, labels):
-    reader = Reader.fit(crowd, labels)
-    assert reader.labels == tuple(label.replace("_", " ") for label in labels)
-    np.testing.assert_array_equal(reader.anchors, crowd.embed_text(list(reader.labels)))
+    query_classifier = QueryClassifier.fit(crowd, labels)
+    assert query_classifier.labels == tuple(label.replace("_", " ") for label in labels)
+    np.testing.assert_array_equal(
+        query_classifier.label_embeddings, crowd.embed_text(list(query_classifier.labels))
+    )
     for k, label in enumerate(labels):
-        for embedding in crowd.embed_text(wordings.for_label(label)):
-            said = reader(embedding)
+        for embedding in crowd.embed_text(captions.for_label(label)):
+            said = query_classifier(embedding)
             assert said.shape == (len(labels),) and said.argmax() == k
             assert said.sum() == pytest.approx(1, abs=1e-6)
 
 
 def test_a_reader_is_a_kernel_ridge_regression_and_a_softmax(crowd):
-    texts = [x for label in LABELS for x in wordings.for_label(label)[:20]]
+    texts = [x for label in LABELS for x in captions.for_label(label)[:20]]
     points, truth = crowd.embed_text(texts), np.repeat(np.eye(3), 20, axis=0)
     likeness = np.exp(-GAMMA * cdist(points, points, "sqeuclidean"))
-    votes = np.linalg.solve(likeness + PENALTY * np.eye(60), truth)
-    said = Reader(tuple(LABELS), points[:3], points, fit_votes(points, np.repeat(range(3), 20), 3))(
-        points[0]
-    )
-    expected = np.exp(SURENESS * likeness[0] @ votes)
+    dual_coefficients = np.linalg.solve(likeness + PENALTY * np.eye(60), truth)
+    said = QueryClassifier(
+        tuple(LABELS), points[:3], points, fit_dual_coefficients(points, np.repeat(range(3), 20), 3)
+    )(points[0])
+    expected = np.exp(INVERSE_TEMPERATURE * likeness[0] @ dual_coefficients)
     np.testing.assert_allclose(said, expected / expected.sum(), atol=1e-4)
 
 
 def test_a_reader_survives_the_disk(crowd, tmp_path):
-    reader = Reader.fit(crowd, LABELS)
-    path = reader_path(tmp_path / "best.safetensors")
-    assert path == tmp_path / "best.reader"
-    assert load_reader(path) is None
-    assert reader.save(path) == path
-    loaded = load_reader(path)
-    assert loaded.labels == reader.labels
+    query_classifier = QueryClassifier.fit(crowd, LABELS)
+    path = query_classifier_path(tmp_path / "best.safetensors")
+    assert path == tmp_path / "best.query_classifier"
+    assert load_query_classifier(path) is None
+    assert query_classifier.save(path) == path
+    loaded = load_query_classifier(path)
+    assert loaded.labels == query_classifier.labels
     for name in PARTS:
-        np.testing.assert_array_equal(getattr(loaded, name), getattr(reader, name))
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(query_classifier, name))
 
 
 def test_the_shipped_readers_know_the_wordings_as_they_are_now():
-    table = wordings.load()
+    table = captions.load()
     files = sorted(checkpoints_dir().glob("*/*.reader"))
     assert len(files) == 3
-    for reader in map(load_reader, files):
-        assert reader.labels == tuple(x.replace("_", " ") for x in sorted(set(table["label"])))
-        assert len(reader.wordings) == (table["split"] == "train").sum()
+    for query_classifier in map(load_query_classifier, files):
+        assert query_classifier.labels == tuple(
+            x.replace("_", " ") for x in sorted(set(table["label"]))
+        )
+        assert len(query_classifier.paraphrases) == (table["split"] == "train").sum()
 
 
 def test_a_damaged_reader_is_one_sentence(tmp_path):
-    path = small_reader().save(tmp_path / "a.reader")
+    path = small_reader().save(tmp_path / "a.query_classifier")
     whole = path.read_bytes()
     arrays = {name: np.zeros((3, 3), np.float32) for name in PARTS}
     without_votes = {name: arrays[name] for name in PARTS[:2]}
@@ -174,7 +182,7 @@ def test_a_damaged_reader_is_one_sentence(tmp_path):
     for damage in damages:
         damage()
         with pytest.raises(ValueError, match=r"a\.reader' is damaged: .*no reader.*\.$") as error:
-            load_reader(path)
+            load_query_classifier(path)
         assert "\n" not in str(error.value)
 
 
@@ -182,17 +190,17 @@ def test_a_damaged_reader_is_one_sentence(tmp_path):
 @given(read=fractions(4), heard=fractions(4))
 def test_what_is_meant_is_a_distribution(read, heard):
     said = (read + 1e-3) / (read + 1e-3).sum()
-    meant = meaning(np.log(said), heard, LiteralReader())
+    meant = query_posterior(np.log(said), heard, LiteralReader())
     assert meant.sum() == pytest.approx(1, abs=1e-6) and (meant >= 0).all()
-    deaf = meaning(np.log(said), np.zeros(4), LiteralReader())
+    deaf = query_posterior(np.log(said), np.zeros(4), LiteralReader())
     np.testing.assert_allclose(deaf, said, atol=1e-5)  # ears that hear nothing say nothing
 
 
 def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
     heard = np.array([0.0, 1.0, 0.0])
-    plain = meaning(np.log([0.99, 0.005, 0.005]), heard, LiteralReader())
+    plain = query_posterior(np.log([0.99, 0.005, 0.005]), heard, LiteralReader())
     assert plain[0] > 0.9
-    doubtful = meaning(np.log([0.5, 0.4, 0.1]), heard, LiteralReader())
+    doubtful = query_posterior(np.log([0.5, 0.4, 0.1]), heard, LiteralReader())
     assert doubtful.argmax() == 1 and doubtful[1] > 0.8
 
 
@@ -203,60 +211,62 @@ def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
 @given(st.integers(1, 8).flatmap(lambda n: st.tuples(fractions(n), st.integers(0, n - 1))))
 def test_rivals_are_the_likeliest_besides_what_is_meant(drawn):
     heard, own = drawn
-    which = rivals(heard, np.eye(len(heard))[own])
+    which = select_interferers(heard, np.eye(len(heard))[own])
     others = np.where(np.arange(len(heard)) == own, 0, heard)
-    np.testing.assert_array_equal(others[which], np.sort(others)[::-1][:RIVALS])
+    np.testing.assert_array_equal(others[which], np.sort(others)[::-1][:N_INTERFERERS])
 
 
 def test_a_sound_that_is_half_meant_is_half_a_rival():
-    assert rivals(np.array([0.3, 0.5]), np.array([0.0, 0.5])).tolist() == [0, 1]
+    assert select_interferers(np.array([0.3, 0.5]), np.array([0.0, 0.5])).tolist() == [0, 1]
 
 
 @QUICK
-@given(claims=fractions(3, 2, 3), left=fractions(2, 3))
-def test_a_share_is_a_fraction_of_what_is_left(claims, left):
-    claims, left = torch.from_numpy(claims), torch.from_numpy(left)
-    share = claimed_shares(claims, left)
+@given(estimate_masks=fractions(3, 2, 3), left=fractions(2, 3))
+def test_a_share_is_a_fraction_of_what_is_left(estimate_masks, left):
+    estimate_masks, left = torch.from_numpy(estimate_masks), torch.from_numpy(left)
+    share = explained_energy(estimate_masks, left)
     assert share.shape == (3,) and (share >= 0).all() and (share <= 1 + 1e-6).all()
     if left.sum() > 1e-3:
-        np.testing.assert_allclose(claimed_shares(torch.ones(1, 2, 3), left), 1, atol=1e-5)
+        np.testing.assert_allclose(explained_energy(torch.ones(1, 2, 3), left), 1, atol=1e-5)
 
 
 @QUICK
 @given(first=fractions(4), second=fractions(4))
 def test_witnesses_that_agree_are_surer_than_either(first, second):
-    both = agreed(first, second)
+    both = combine_evidence(first, second)
     assert ((both >= 0) & (both <= 1)).all()
-    np.testing.assert_allclose(both, agreed(second, first), atol=1e-6)
+    np.testing.assert_allclose(both, combine_evidence(second, first), atol=1e-6)
     likely, unlikely = (first > 0.5) & (second > 0.5), (first < 0.5) & (second < 0.5)
     assert (both >= np.maximum(first, second) - 1e-6)[likely].all()
     assert (both <= np.minimum(first, second) + 1e-6)[unlikely].all()
-    np.testing.assert_allclose(agreed(first, np.full(4, 0.5)), first, atol=1e-6)
+    np.testing.assert_allclose(combine_evidence(first, np.full(4, 0.5)), first, atol=1e-6)
 
 
 def test_ears_are_asked_for_every_label_and_silence_has_none(tones, tone_reader, detector):
-    heard = second_look.heard_labels(tones(1.0, ("middle", 0, 1)), RATE, tone_reader, detector)
+    heard = refinement.label_probabilities(
+        tones(1.0, ("middle", 0, 1)), RATE, tone_reader, detector
+    )
     assert heard[1] > 0.9 and heard[0] < 0.1 and heard[2] < 0.1
     silence = np.zeros((2, 800), np.float32)
-    assert not second_look.heard_labels(silence, RATE, tone_reader, detector).any()
+    assert not refinement.label_probabilities(silence, RATE, tone_reader, detector).any()
 
 
 # The contest
 
 
 @QUICK
-@given(mask=fractions(2, 3), claims=fractions(3, 2, 3), probability=fractions(3))
-def test_a_contest_gives_a_mask(mask, claims, probability):
-    out = contest(*map(torch.from_numpy, (mask, claims, probability)))
+@given(mask=fractions(2, 3), estimate_masks=fractions(3, 2, 3), probability=fractions(3))
+def test_a_contest_gives_a_mask(mask, estimate_masks, probability):
+    out = fuse_log_odds(*map(torch.from_numpy, (mask, estimate_masks, probability)))
     assert out.shape == (2, 3) and ((out >= 0) & (out <= 1)).all()
 
 
 @QUICK
-@given(mask=fractions(1, 12), claims=fractions(2, 1, 12))
-def test_without_a_probable_rival_a_contest_only_softens(mask, claims):
+@given(mask=fractions(1, 12), estimate_masks=fractions(2, 1, 12))
+def test_without_a_probable_rival_a_contest_only_softens(mask, estimate_masks):
     mask = torch.from_numpy(np.sort(mask))
-    for others in (torch.from_numpy(claims), torch.zeros(0, 1, 12)):
-        out = contest(mask, others, torch.zeros(len(others)))
+    for others in (torch.from_numpy(estimate_masks), torch.zeros(0, 1, 12)):
+        out = fuse_log_odds(mask, others, torch.zeros(len(others)))
         assert (out.diff() >= 0).all()
         assert ((out - 0.5).abs() <= (mask - 0.5).abs() + 1e-6).all()
         assert ((out > 0.5) == (mask > 0.5)).logical_or((mask - 0.5).abs() < 1e-6).all()
@@ -264,22 +274,24 @@ def test_without_a_probable_rival_a_contest_only_softens(mask, claims):
 
 @QUICK
 @given(
-    mask=fractions(2, 3), claims=fractions(2, 2, 3), more=fractions(2, 2, 3),
+    mask=fractions(2, 3), estimate_masks=fractions(2, 2, 3), more=fractions(2, 2, 3),
     probability=fractions(2),
 )  # fmt: skip
-def test_a_larger_claim_of_a_rival_never_raises_the_mask(mask, claims, more, probability):
-    mask, claims, more, probability = map(torch.from_numpy, (mask, claims, more, probability))
-    larger = torch.maximum(claims, more)
-    before, after = (contest(mask, x, probability) for x in (claims, larger))
+def test_a_larger_claim_of_a_rival_never_raises_the_mask(mask, estimate_masks, more, probability):
+    mask, estimate_masks, more, probability = map(
+        torch.from_numpy, (mask, estimate_masks, more, probability)
+    )
+    larger = torch.maximum(estimate_masks, more)
+    before, after = (fuse_log_odds(mask, x, probability) for x in (estimate_masks, larger))
     assert (after <= before + 1e-6).all()
 
 
 def test_a_place_goes_to_the_better_claim():
     mask = torch.tensor([[0.2, 0.6, 0.9]])
-    out = contest(mask, torch.full((1, 1, 3), 0.6), torch.ones(1))
+    out = fuse_log_odds(mask, torch.full((1, 1, 3), 0.6), torch.ones(1))
     assert out[0, 0] < 0.3 and out[0, 1] == pytest.approx(0.5) and out[0, 2] > 0.7
-    doubtful = contest(mask, torch.full((1, 1, 3), 0.9), torch.tensor([0.1]))
-    assert (doubtful > contest(mask, torch.full((1, 1, 3), 0.9), torch.ones(1))).all()
+    doubtful = fuse_log_odds(mask, torch.full((1, 1, 3), 0.9), torch.tensor([0.1]))
+    assert (doubtful > fuse_log_odds(mask, torch.full((1, 1, 3), 0.9), torch.ones(1))).all()
 
 
 # Both looks
@@ -288,11 +300,11 @@ def test_a_place_goes_to_the_better_claim():
 @torch.no_grad()
 def test_ears_that_hear_nothing_leave_the_first_look(network, fake_encoder, tone_reader, deaf):
     wanted, waveform = fake_encoder.embed_text(["low"])[0], noise(2, 8000)
-    anchor = (tone_reader(wanted) @ tone_reader.anchors).astype(np.float32)
-    first = second_look.claims(network, waveform, anchor[None])
-    found = second_look.look_twice(network, waveform, wanted, tone_reader, deaf)
+    anchor = (tone_reader(wanted) @ tone_reader.label_embeddings).astype(np.float32)
+    first = refinement.estimate_masks(network, waveform, anchor[None])
+    found = refinement.refine_mask(network, waveform, wanted, tone_reader, deaf)
     assert found.shape == first.shape == (1, 16, first.shape[2])
-    softened = torch.sigmoid(SHARPNESS * torch.logit(first, eps=1e-4))
+    softened = torch.sigmoid(LOGIT_SCALE * torch.logit(first, eps=1e-4))
     torch.testing.assert_close(found, softened, atol=1e-4, rtol=0)
 
 
@@ -302,8 +314,8 @@ def test_what_is_heard_besides_changes_the_mask(
 ):
     wanted = fake_encoder.embed_text(["high"])[0]
     heard, unheard = (
-        second_look.look_twice(network, two_tones, wanted, tone_reader, ears)
-        for ears in (detector, deaf)
+        refinement.refine_mask(network, two_tones, wanted, tone_reader, joint_encoder)
+        for joint_encoder in (detector, deaf)
     )
     assert (heard - unheard).abs().max() > 0.01
 
@@ -312,7 +324,7 @@ def test_what_is_heard_besides_changes_the_mask(
 def test_a_separator_without_a_reader_looks_once(plain, separator, network, two_tones):
     wanted = plain.encoder.embed_text(["high"])
     once = plain.estimate_mask(two_tones, RATE, "high")
-    torch.testing.assert_close(once, second_look.claims(network, two_tones, wanted))
+    torch.testing.assert_close(once, refinement.estimate_masks(network, two_tones, wanted))
     assert (separator.estimate_mask(two_tones, RATE, "high") - once).abs().max() > 0.01
 
 
@@ -321,11 +333,15 @@ def test_a_separator_without_a_reader_looks_once(plain, separator, network, two_
 
 def test_what_is_unwanted_is_read_in_labels_too(separator, tone_reader, two_tones, monkeypatch):
     asked = []
-    between = second_look.between
-    monkeypatch.setattr(second_look, "between", lambda *x: asked.extend(x[2:]) or between(*x))
+    mask_against = refinement.mask_against
+    monkeypatch.setattr(
+        refinement, "mask_against", lambda *x: asked.extend(x[2:]) or mask_against(*x)
+    )
     separator.separate(two_tones, "low", sample_rate=RATE, unwanted="high")
     words = separator.encoder.embed_text(["low", "high"])
-    np.testing.assert_allclose(np.concatenate(asked), tone_reader.in_labels(words), atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate(asked), tone_reader.expected_embedding(words), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("unwanted", [None, "rain"])
@@ -339,7 +355,7 @@ def test_every_promise_is_kept(separator, tones, rate, channels, unwanted):
     assert 0.5 < outside.mean() < 1
     assert part.output[:, outside].tobytes() == waveform[:, outside].tobytes()
     assert not part.residual[:, outside].any()
-    keep, remove = (separator.separate(waveform, mode=mode, **ask) for mode in separation.MODES)
+    keep, remove = (separator.separate(waveform, mode=mode, **ask) for mode in MODES)
     ulp = np.spacing(np.abs(waveform).max() + 1)
     for result in (part, keep, remove):
         assert np.abs(result.output + result.residual - waveform).max() <= ulp
@@ -391,7 +407,7 @@ def test_the_contest_of_two_known_sounds_is_a_shared_one(network, fake_encoder):
     """What one of them gains, the other loses."""
     a, b = fake_encoder.embed_text(["dog"]), fake_encoder.embed_text(["rain"])
     waveform = noise(1, 8000)
-    mine, other = (second_look.between(network, waveform, *x) for x in ((a, b), (b, a)))
+    mine, other = (refinement.mask_against(network, waveform, *x) for x in ((a, b), (b, a)))
     assert mine.shape == other.shape and mine.std() > 0.01
     torch.testing.assert_close(mine + other, torch.ones_like(mine), atol=1e-4, rtol=0)
 
@@ -401,7 +417,7 @@ def test_naming_what_is_unwanted_matters_and_needs_no_ears(separator, plain, mon
     told = plain.separate(waveform, unwanted="rain", **ask)
     for other in (plain.separate(waveform, **ask), plain.separate(waveform, unwanted="x", **ask)):
         assert np.abs(told.output - other.output).max() > 1e-3
-    monkeypatch.delattr(second_look, "heard_labels")
+    monkeypatch.delattr(refinement, "label_probabilities")
     first, again = (separator.separate(waveform, unwanted=x, **ask) for x in ("rain", " rain "))
     assert first.output.tobytes() == again.output.tobytes()
 
@@ -425,13 +441,13 @@ def test_a_reader_beside_the_weights_is_used(
 ):
     info = {"encoder": {"name": "fake", "dim": 8}}
     path = checkpoints.save(tmp_path / "best.safetensors", network, info)
-    monkeypatch.setattr(separation, "load_encoder", lambda name: fake_encoder)
-    monkeypatch.setattr(separation, "load_detector", lambda: detector)
-    assert load_separator(path).reader is None
-    tone_reader.save(reader_path(path))
+    monkeypatch.setattr(separator_module, "load_encoder", lambda name: fake_encoder)
+    monkeypatch.setattr(separator_module, "load_detector", lambda: detector)
+    assert load_separator(path).query_classifier is None
+    tone_reader.save(query_classifier_path(path))
     ask = {"recording": two_tones, "query": "low", "sample_rate": RATE}
     found, expected = (x.separate(**ask) for x in (load_separator(path), separator))
     assert found.output.tobytes() == expected.output.tobytes()
-    reader_path(path).write_bytes(b"x")
+    query_classifier_path(path).write_bytes(b"x")
     with pytest.raises(ValueError, match="is damaged"):
         load_separator(path)

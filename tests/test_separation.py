@@ -10,10 +10,15 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import audio, checkpoints, masking, metrics, nmf, separation
-from textsep_lab.calibration import Logistic
-from textsep_lab.separation import Separator, load_separator
-from textsep_lab.timegate import gate
+from textsep_lab.detection.calibration import Logistic
+from textsep_lab.models import checkpoints, masking
+from textsep_lab.separation import nmf
+from textsep_lab.separation import separator as separator_module
+from textsep_lab.separation.config import MODES
+from textsep_lab.separation.registry import METHODS
+from textsep_lab.separation.separator import Separator, load_separator
+from textsep_lab.signal import audio, metrics
+from textsep_lab.signal.timegate import gate
 
 PROMISES = settings(max_examples=40, deadline=None)
 QUICK = settings(max_examples=12, deadline=None)
@@ -52,7 +57,7 @@ def requests(draw, channels=(1, 2, 6), windowed=None):
     return {
         "recording": waveform,
         "query": draw(st.sampled_from(QUERIES)),
-        "mode": draw(st.sampled_from(separation.MODES)),
+        "mode": draw(st.sampled_from(MODES)),
         "windows": windows,
         "fade": draw(st.sampled_from([0.0, 0.003, 0.07, 1.0])),
         "sample_rate": rate,
@@ -114,7 +119,7 @@ def test_rate_channels_and_length_are_the_inputs(separator, request_):
 @PROMISES
 @given(requests(windowed=False))
 def test_keep_and_remove_are_each_others_residual(separator, request_):
-    keep, remove = (separator.separate(**{**request_, "mode": mode}) for mode in separation.MODES)
+    keep, remove = (separator.separate(**{**request_, "mode": mode}) for mode in MODES)
     for a, b in ((keep, remove), (remove, keep)):
         assert within_one_ulp(a.output, b.residual, a.input, a.residual)
 
@@ -148,7 +153,7 @@ def test_the_mask_does_something(separator):
     assert np.abs(result.output - other.output).max() > 1e-3
 
 
-@pytest.mark.parametrize("mode", separation.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_long_recordings_are_cut_into_chunks_without_a_trace(separator, monkeypatch, mode):
     waveform = noise(1, 16000 * 21 + 77)
     request = {"query": "rain", "mode": mode, "sample_rate": 16000}
@@ -213,7 +218,7 @@ def test_a_silent_channel_stays_silent(separator):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("mode", separation.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_silence_gives_silence_and_no_share(separator, channels, mode):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -380,8 +385,8 @@ def low_tone(tones):
     return 0.3 * tones(5, ("high", 0, 5)) + tones(5, ("low", 1.0, 1.5), ("low", 3.0, 4.0))
 
 
-@pytest.mark.parametrize("mode", separation.MODES)
-@pytest.mark.parametrize("method", separation.METHODS)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("method", METHODS)
 def test_auto_finds_the_windows_and_leaves_the_rest_alone(separator, low_tone, mode, method):
     stereo = np.concatenate([low_tone, -0.5 * low_tone])
     result = separator.separate(
@@ -447,14 +452,14 @@ def test_the_fused_curve_serves_only_the_separator_it_was_fitted_to(
     network, fake_encoder, make_detector, low_tone
 ):
     certain = Logistic((0.0, 0.0, 0.0), 50.0)  # whoever uses this curve is sure of everything
-    ears = make_detector(confidence=certain, separator_sha256="f00d")
+    joint_encoder = make_detector(confidence=certain, separator_sha256="f00d")
     ask = {"query": "middle", "sample_rate": 16000}
-    own = Separator(network, fake_encoder, {"sha256": "f00d"}, ears)
+    own = Separator(network, fake_encoder, {"sha256": "f00d"}, joint_encoder)
     assert own.separate(low_tone, **ask).confidence == 1
     assert own.separate(low_tone, method="nmf", **ask).confidence < 0.1
-    alone = ears.presence(low_tone, 16000, "middle")
+    alone = joint_encoder.presence(low_tone, 16000, "middle")
     for info in ({"sha256": "beef"}, {}, None):
-        other = Separator(network, fake_encoder, info, ears)
+        other = Separator(network, fake_encoder, info, joint_encoder)
         assert other.separate(low_tone, **ask).confidence == alone < 0.1
     unfitted = Separator(network, fake_encoder, {}, make_detector(confidence=certain))
     assert unfitted.separate(low_tone, **ask).confidence == alone
@@ -482,9 +487,9 @@ def nmf_requests(draw):
 @given(nmf_requests())
 def test_nmf_keeps_every_promise(separator, request_):
     with pytest.MonkeyPatch.context() as patch:
-        estimate = nmf.estimate_mask
+        estimate = nmf.separate_components
         patch.setattr(nmf, "estimate_mask", lambda *a: estimate(*a, iterations=10))
-        keep, remove = (separator.separate(**{**request_, "mode": m}) for m in separation.MODES)
+        keep, remove = (separator.separate(**{**request_, "mode": m}) for m in MODES)
         again = separator.separate(**{**request_, "mode": "keep"})
     before = request_["recording"]
     for result in (keep, remove):
@@ -515,7 +520,7 @@ def test_nmf_keeps_the_tone_that_is_named(separator, tones):
     assert 0.3 < kept.energy_share < 0.7 and kept.confidence > 0.5
 
 
-@pytest.mark.parametrize("mode", separation.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_nmf_finds_nothing_in_silence(separator, mode):
     silence = np.zeros((2, 8000))
     result = separator.separate(silence, "low", mode, sample_rate=16000, method="nmf")
@@ -649,8 +654,8 @@ def test_a_stored_separator_separates_like_the_one_it_was(
 ):
     info = {"encoder": {"name": "fake", "dim": 8}}
     path = checkpoints.save(tmp_path / "net.safetensors", network, info)
-    monkeypatch.setattr(separation, "load_encoder", {"fake": fake_encoder}.__getitem__)
-    monkeypatch.setattr(separation, "load_detector", lambda: separator.detector)
+    monkeypatch.setattr(separator_module, "load_encoder", {"fake": fake_encoder}.__getitem__)
+    monkeypatch.setattr(separator_module, "load_detector", lambda: separator.detector)
     loaded = load_separator(path)
     request = {"recording": noise(2), "query": "rain", "sample_rate": 16000}
     expected = separator.separate(**request)
@@ -661,12 +666,12 @@ def test_a_stored_separator_separates_like_the_one_it_was(
 def test_a_network_without_a_query_or_with_another_encoder_is_refused(
     tmp_path, make_network, network, fake_encoder, monkeypatch
 ):
-    monkeypatch.setattr(separation, "load_encoder", lambda name: fake_encoder)
-    twin = checkpoints.save(
-        tmp_path / "twin.safetensors", make_network(text_dim=None), {"encoder": None}
+    monkeypatch.setattr(separator_module, "load_encoder", lambda name: fake_encoder)
+    text_agnostic = checkpoints.save(
+        tmp_path / "text_agnostic.safetensors", make_network(text_dim=None), {"encoder": None}
     )
     with pytest.raises(ValueError, match=r"twin\.safetensors' is a text-agnostic network"):
-        load_separator(twin)
+        load_separator(text_agnostic)
     wide = make_network(text_dim=12)
     path = checkpoints.save(tmp_path / "wide.safetensors", wide, {"encoder": {"name": "fake"}})
     with pytest.raises(ValueError, match=r"with 12-dimensional embeddings; the encoder gives 8\.$"):
@@ -691,7 +696,7 @@ def test_the_default_detector_is_loaded_when_first_needed(
     network, fake_encoder, detector, monkeypatch
 ):
     loads = []
-    monkeypatch.setattr(separation, "load_detector", lambda: loads.append(1) or detector)
+    monkeypatch.setattr(separator_module, "load_detector", lambda: loads.append(1) or detector)
     separator = Separator(network, fake_encoder)
     assert separator.energy_share(noise(), 16000, "rain") > 0 and loads == []
     for _ in range(2):

@@ -10,14 +10,17 @@ import soundfile as sf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import audio, gemini, nmf, studio_exports, studio_sources
-from textsep_lab import studio as studio_module
-from textsep_lab.masking import apply_to_channels
-from textsep_lab.separation import Separator
-from textsep_lab.studio import Cancelled, Studio, ears
-from textsep_lab.studio_request import Query, Request
-from textsep_lab.studio_sources import Recording
-from textsep_lab.timegate import gate
+from textsep_lab.detection import gemini
+from textsep_lab.models.masking import apply_to_channels
+from textsep_lab.separation import nmf
+from textsep_lab.separation.separator import Separator
+from textsep_lab.session import exports, recordings
+from textsep_lab.session import session as studio_module
+from textsep_lab.session.recordings import Recording
+from textsep_lab.session.request import Query, Request
+from textsep_lab.session.session import Cancelled, Session, available_detectors
+from textsep_lab.signal import audio
+from textsep_lab.signal.timegate import gate
 
 PROMISES = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -48,8 +51,8 @@ def separator(network, fake_encoder, detector):
 
 
 @pytest.fixture
-def studio(separator):
-    made = Studio(separator)
+def session(separator):
+    made = Session(separator)
     made.open(noise())
     return made
 
@@ -74,9 +77,9 @@ requests = st.builds(
 def test_outside_the_windows_nothing_changes_and_nothing_is_lost(
     separator, request, channels, rate
 ):
-    studio = Studio(separator)
-    studio.open(noise(channels, rate=rate))
-    result = studio.separate(request).result
+    session = Session(separator)
+    session.open(noise(channels, rate=rate))
+    result = session.separate(request).result
     assert result.output.shape == result.input.shape
     assert result.output.dtype == np.float32
     closed = gate(request.windows, result.input.shape[1], rate, request.fade) == 0
@@ -96,16 +99,16 @@ def test_outside_the_windows_nothing_changes_and_nothing_is_lost(
     windows=st.sampled_from([None, ((0.1, 0.3),)]),
     method=st.sampled_from(["unet", "nmf"]),
 )
-def test_one_query_is_exactly_what_the_separator_gives(studio, separator, mode, windows, method):
+def test_one_query_is_exactly_what_the_separator_gives(session, separator, mode, windows, method):
     request = query("siren", mode, windows=windows, method=method, components=6)
-    run, recording = studio.separate(request), studio.recording
+    run, recording = session.separate(request), session.recording
     wanted = separator.separate(
         recording.waveform, "siren", mode, None if windows is None else list(windows),
         sample_rate=RATE, method=method, components=6,
     )  # fmt: skip
     for name in ("output", "residual", "mask", "gate"):
         assert np.array_equal(getattr(run.result, name), getattr(wanted, name)), name
-    assert run.result.confidence == run.heard[0].confidence == wanted.confidence
+    assert run.result.confidence == run.scores[0].confidence == wanted.confidence
     assert run.result.energy_share == wanted.energy_share
 
 
@@ -113,14 +116,14 @@ def masks_of(separator, recording, *words):
     return [separator.estimate_mask(recording.waveform, RATE, word) for word in words]
 
 
-def test_kept_sounds_are_added_and_removed_ones_taken_from_them(studio, separator):
-    recording = studio.recording
+def test_kept_sounds_are_added_and_removed_ones_taken_from_them(session, separator):
+    recording = session.recording
     rain, siren, dog = masks_of(separator, recording, "rain", "siren", "dog barking")
     both = Request((Query("rain"), Query("siren")))
     most = (rain + siren).clamp(max=1)
-    np.testing.assert_array_equal(studio.separate(both).result.mask, most[0].numpy())
+    np.testing.assert_array_equal(session.separate(both).result.mask, most[0].numpy())
     less = Request((*both.queries, Query("dog barking", "remove")))
-    run = studio.separate(less)
+    run = session.separate(less)
     wanted = (most - dog).clamp(min=0)
     np.testing.assert_array_equal(run.result.mask, wanted[0].numpy())
     assert 0 < float(wanted.sum()) < float(most.sum())
@@ -129,66 +132,66 @@ def test_kept_sounds_are_added_and_removed_ones_taken_from_them(studio, separato
     assert run.request.mode == "keep"
 
 
-def test_several_removed_sounds_are_taken_away_together(studio, separator):
-    run = studio.separate(Request((Query("rain", "remove"), Query("siren", "remove"))))
-    mask = sum(masks_of(separator, studio.recording, "rain", "siren")).clamp(max=1)
-    taken = apply_to_channels(mask, studio.recording.waveform, RATE, separator.network.config)
+def test_several_removed_sounds_are_taken_away_together(session, separator):
+    run = session.separate(Request((Query("rain", "remove"), Query("siren", "remove"))))
+    mask = sum(masks_of(separator, session.recording, "rain", "siren")).clamp(max=1)
+    taken = apply_to_channels(mask, session.recording.waveform, RATE, separator.network.config)
     np.testing.assert_allclose(run.result.residual, taken, atol=1e-6)
     assert run.request.mode == "remove"
 
 
-def test_the_order_of_the_queries_does_not_matter(studio):
+def test_the_order_of_the_queries_does_not_matter(session):
     queries = Query("rain"), Query("siren"), Query("dog barking", "remove")
-    one, other = (studio.separate(Request(q)).result for q in (queries, queries[::-1]))
+    one, other = (session.separate(Request(q)).result for q in (queries, queries[::-1]))
     np.testing.assert_allclose(one.output, other.output, atol=1e-6)
 
 
-def test_each_query_is_judged_alone_and_the_least_sure_counts(studio):
+def test_each_query_is_judged_alone_and_the_least_sure_counts(session):
     request = Request((Query("low"), Query("high", "remove")))
-    run = studio.separate(request)
-    alone = [studio.separate(query(q.text, q.mode)).result for q in request.queries]
-    assert [each.confidence for each in run.heard] == [x.confidence for x in alone]
+    run = session.separate(request)
+    alone = [session.separate(query(q.text, q.mode)).result for q in request.queries]
+    assert [each.confidence for each in run.scores] == [x.confidence for x in alone]
     assert run.result.confidence == min(x.confidence for x in alone)
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.6])
-def test_strength_scales_what_is_taken_away(studio, strength):
-    whole = studio.separate(query(windows=((0.1, 0.3),))).result
-    part = studio.separate(query(windows=((0.1, 0.3),), strength=strength)).result
+def test_strength_scales_what_is_taken_away(session, strength):
+    whole = session.separate(query(windows=((0.1, 0.3),))).result
+    part = session.separate(query(windows=((0.1, 0.3),), strength=strength)).result
     np.testing.assert_array_equal(part.residual, np.float32(strength) * whole.residual)
     np.testing.assert_array_equal(part.output, part.input - part.residual)
 
 
-def test_a_moved_window_does_not_ask_the_network_again(studio, monkeypatch):
-    studio.separate(query(windows=((0.1, 0.2),)))
+def test_a_moved_window_does_not_ask_the_network_again(session, monkeypatch):
+    session.separate(query(windows=((0.1, 0.2),)))
     monkeypatch.setattr(Separator, "estimate_mask", lambda *_: pytest.fail("asked again"))
-    moved = studio.separate(query("rain", "remove", windows=((0.2, 0.4),)))
+    moved = session.separate(query("rain", "remove", windows=((0.2, 0.4),)))
     monkeypatch.undo()
-    fresh = Studio(studio.separator)
-    fresh.open(studio.recording)
+    fresh = Session(session.separator)
+    fresh.open(session.recording)
     wanted = fresh.separate(moved.request).result
     assert np.array_equal(moved.result.output, wanted.output)
 
 
-def test_another_recording_gets_another_mask(studio):
-    one = studio.separate(query()).result.mask
-    studio.open(noise(seed=1))
-    assert not np.array_equal(studio.separate(query()).result.mask, one)
+def test_another_recording_gets_another_mask(session):
+    one = session.separate(query()).result.mask
+    session.open(noise(seed=1))
+    assert not np.array_equal(session.separate(query()).result.mask, one)
 
 
-def test_energy_change_is_that_of_the_levels_in_the_windows(studio):
-    run = studio.separate(query("rain", "remove", windows=((0.1, 0.3),)))
+def test_energy_change_is_that_of_the_levels_in_the_windows(session):
+    run = session.separate(query("rain", "remove", windows=((0.1, 0.3),)))
     power = [np.square(x[:, run.result.gate > 0], dtype=float).mean()
              for x in (run.result.output, run.result.input)]  # fmt: skip
     assert run.energy_change_db == pytest.approx(10 * np.log10(power[0] / power[1]))
     assert run.energy_change_db < 0
 
 
-def test_silence_has_no_energy_change(studio):
-    studio.open(Recording("silence", np.zeros((1, 8000), np.float32), RATE))
-    run = studio.separate(query())
+def test_silence_has_no_energy_change(session):
+    session.open(Recording("silence", np.zeros((1, 8000), np.float32), RATE))
+    run = session.separate(query())
     assert np.isnan(run.energy_change_db)
-    assert json.loads(studio_exports.recipe(run))["result"]["energy_change_db"] is None
+    assert json.loads(exports.recipe(run))["result"]["energy_change_db"] is None
 
 
 # ------------------------------------------------------------------ what a person can do wrong
@@ -214,13 +217,13 @@ def test_silence_has_no_energy_change(studio):
         (query(windows=()), "empty"),
     ],
 )
-def test_bad_requests_get_one_sentence_and_leave_no_run(studio, request_, said):
+def test_bad_requests_get_one_sentence_and_leave_no_run(session, request_, said):
     with pytest.raises(ValueError, match=said):
-        studio.separate(request_)
-    assert studio.runs == []
+        session.separate(request_)
+    assert session.runs == []
 
 
-def test_cancelling_leaves_no_run(studio):
+def test_cancelling_leaves_no_run(session):
     asked = []
 
     def cancelled():
@@ -228,22 +231,22 @@ def test_cancelling_leaves_no_run(studio):
         return len(asked) == 2
 
     with pytest.raises(Cancelled):
-        studio.separate(Request((Query("rain"), Query("siren"))), cancelled=cancelled)
-    assert studio.runs == []
+        session.separate(Request((Query("rain"), Query("siren"))), cancelled=cancelled)
+    assert session.runs == []
 
 
-def test_a_long_recording_is_left_between_two_chunks(studio, monkeypatch):
-    network, asked = studio.separator.network, []
+def test_a_long_recording_is_left_between_two_chunks(session, monkeypatch):
+    network, asked = session.separator.network, []
     monkeypatch.setattr(type(network), "forward", lambda *_: pytest.fail("went on"))
     with pytest.raises(Cancelled):
-        studio.separate(query(), cancelled=lambda: asked.append(1) or True)
+        session.separate(query(), cancelled=lambda: asked.append(1) or True)
     assert asked
     assert not network._forward_pre_hooks
 
 
-def test_progress_goes_up_and_names_each_sound(studio):
+def test_progress_goes_up_and_names_each_sound(session):
     told = []
-    studio.separate(Request((Query("rain"), Query("siren"))), lambda *said: told.append(said))
+    session.separate(Request((Query("rain"), Query("siren"))), lambda *said: told.append(said))
     shares, words = zip(*told, strict=True)
     assert list(shares) == sorted(shares)
     assert shares[0] == 0
@@ -252,66 +255,70 @@ def test_progress_goes_up_and_names_each_sound(studio):
     assert "siren" in words[1]
 
 
-def test_only_the_last_runs_are_kept(studio, monkeypatch):
+def test_only_the_last_runs_are_kept(session, monkeypatch):
     for k in range(10):
-        studio.separate(query(windows=((0.0, 0.1 + 0.01 * k),)))
-    assert len(studio.runs) == studio_module.MAX_RUNS
-    assert studio.runs[-1].request.windows == ((0.0, pytest.approx(0.19)),)
-    monkeypatch.setattr(studio_module, "MAX_RUN_BYTES", 6 * studio.recording.waveform.nbytes)
-    studio.separate(query())
-    assert len(studio.runs) == 2
+        session.separate(query(windows=((0.0, 0.1 + 0.01 * k),)))
+    assert len(session.runs) == studio_module.MAX_RUNS
+    assert session.runs[-1].request.windows == ((0.0, pytest.approx(0.19)),)
+    monkeypatch.setattr(studio_module, "MAX_RUN_BYTES", 6 * session.recording.waveform.nbytes)
+    session.separate(query())
+    assert len(session.runs) == 2
 
 
 # ------------------------------------------------------------------ hearing
 
 
-def test_chips_say_what_is_heard_and_when(studio, tones):
+def test_chips_say_what_is_heard_and_when(session, tones):
     waveform = tones(3, ("low", 0.0, 1.0), ("high", 2.0, 3.0))
-    studio.open(Recording("tones", waveform, RATE))
-    chips = {chip.label: chip for chip in studio.detect(["low", "middle", "high"])}
-    assert chips["low"].probability > chips["middle"].probability
-    (start, end), *_ = chips["high"].spans
+    session.open(Recording("tones", waveform, RATE))
+    suggestions = {
+        suggestion.label: suggestion for suggestion in session.detect(["low", "middle", "high"])
+    }
+    assert suggestions["low"].probability > suggestions["middle"].probability
+    (start, end), *_ = suggestions["high"].spans
     assert abs(start - 2) < 0.3
     assert abs(end - 3) < 0.3
-    assert [chip.label for chip in studio.detect(["low", "middle", "high"])][-1] == "middle"
+    assert [suggestion.label for suggestion in session.detect(["low", "middle", "high"])][
+        -1
+    ] == "middle"
 
 
-def test_silence_says_so(studio):
-    studio.open(Recording("silence", np.zeros((1, 8000), np.float32), RATE))
+def test_silence_says_so(session):
+    session.open(Recording("silence", np.zeros((1, 8000), np.float32), RATE))
     with pytest.raises(ValueError, match="silent"):
-        studio.detect()
+        session.detect()
 
 
-def test_gemini_suggests_chips_and_the_notice_comes_first(studio, monkeypatch):
+def test_gemini_suggests_chips_and_the_notice_comes_first(session, monkeypatch):
     def describe(waveform, sample_rate, say):
         say(gemini.PRIVACY)
         return [gemini.Suggestion("rain", 0.1, 0.3), gemini.Suggestion("a car")]
 
     said = []
     monkeypatch.setattr(gemini, "describe", describe)
-    rain, car = studio.suggest(said.append)
+    rain, car = session.suggest(said.append)
     assert said == [gemini.PRIVACY]
     assert (rain.label, rain.probability, rain.spans) == ("rain", None, ((0.1, 0.3),))
     assert car.spans == ()
 
 
-def test_without_a_key_gemini_is_not_asked(studio, monkeypatch):
+def test_without_a_key_gemini_is_not_asked(session, monkeypatch):
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="no usable Gemini key"):
-        studio.suggest(lambda said: pytest.fail(said))
+        session.suggest(lambda said: pytest.fail(said))
 
 
 def test_ears_are_those_that_can_listen_here():
-    assert ears()[0] == "mini-clap"
-    assert "minilm-l6-int8" not in ears()
+    assert available_detectors()[0] == "mini-clap"
+    assert "minilm-l6-int8" not in available_detectors()
 
 
-def test_other_ears_are_used_from_then_on(studio, separator, make_detector, monkeypatch):
+def test_other_ears_are_used_from_then_on(session, separator, make_detector, monkeypatch):
     deaf = make_detector(frames=False)
     monkeypatch.setattr(studio_module, "load_detector", lambda name: {"deaf": deaf}[name])
-    studio.use_ears("deaf")
-    assert studio.separator.detector is deaf
+    session.use_detector("deaf")
+    assert session.separator.detector is deaf
     assert separator.detector is not deaf  # the caller's is left as it was
 
 
@@ -319,10 +326,10 @@ def test_other_ears_are_used_from_then_on(studio, separator, make_detector, monk
 
 
 def test_all_examples_open_and_are_reproducible():
-    names = studio_sources.examples()
-    assert names[0] == studio_sources.BUNDLED
+    names = recordings.examples()
+    assert names[0] == recordings.BUNDLED
     for name in names:
-        one, two = studio_sources.open_example(name), studio_sources.open_example(name)
+        one, two = recordings.open_example(name), recordings.open_example(name)
         assert one.sha256 == two.sha256
         assert one.duration == 5
         assert 0.05 < np.abs(one.waveform).max() <= 1
@@ -330,19 +337,19 @@ def test_all_examples_open_and_are_reproducible():
 
 def test_an_unknown_example_is_refused():
     with pytest.raises(ValueError, match="no example"):
-        studio_sources.open_example("Whale")
+        recordings.open_example("Whale")
 
 
 def test_esc50_is_offered_where_it_is(dataset, monkeypatch, tmp_path):
     monkeypatch.setenv("TEXTSEP_ESC50", str(dataset))
-    clips = studio_sources.esc50_clips()
+    clips = recordings.esc50_clips()
     assert set(clips) == {"car horn", "cat", "clock tick", "dog", "rain", "siren"}
-    recording = studio_sources.open_esc50(clips["dog"][0])
+    recording = recordings.open_esc50(clips["dog"][0])
     assert recording.duration == 1
     with pytest.raises(ValueError, match="no clip"):
-        studio_sources.open_esc50("nothing.wav")
+        recordings.open_esc50("nothing.wav")
     monkeypatch.setenv("TEXTSEP_ESC50", str(tmp_path))
-    assert studio_sources.esc50_clips() == {}
+    assert recordings.esc50_clips() == {}
 
 
 @pytest.mark.parametrize(
@@ -357,7 +364,7 @@ def test_esc50_is_offered_where_it_is(dataset, monkeypatch, tmp_path):
 )
 def test_uploads_of_libsndfiles_kinds_open(ending, kind):
     waveform = noise(2, rate=44100).waveform
-    opened = studio_sources.open_bytes(f"a.{ending}", packed(waveform, 44100, **kind))
+    opened = recordings.open_bytes(f"a.{ending}", packed(waveform, 44100, **kind))
     assert (len(opened.waveform), opened.sample_rate) == (2, 44100)
     assert abs(opened.duration - 0.4) < 0.1
     assert opened.format.container == kind["format"]
@@ -379,7 +386,7 @@ def test_uploads_of_phones_and_browsers_open(ending, codec, tones):
         while (part := fifo.read(960 if codec == "libopus" else 1024, partial=True)) is not None:
             container.mux(track.encode(part))
         container.mux(track.encode(None))
-    opened = studio_sources.open_bytes(f"phone.{ending}", file.getvalue())
+    opened = recordings.open_bytes(f"phone.{ending}", file.getvalue())
     assert opened.sample_rate == rate
     assert abs(opened.duration - 1) < 0.1
     spectrum = np.abs(np.fft.rfft(opened.waveform[0]))
@@ -389,7 +396,7 @@ def test_uploads_of_phones_and_browsers_open(ending, codec, tones):
 def test_without_pyav_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r"M4A files need PyAV: pip install 'textsep-lab\[av\]'"):
-        studio_sources.open_bytes("a.m4a", b"anything")
+        recordings.open_bytes("a.m4a", b"anything")
 
 
 @pytest.mark.parametrize(
@@ -406,7 +413,7 @@ def test_without_pyav_the_sentence_says_what_to_install(monkeypatch):
 )
 def test_bad_uploads_get_one_sentence_with_their_own_name(name, data, said):
     with pytest.raises(ValueError, match=said) as caught:
-        studio_sources.open_bytes(name, data)
+        recordings.open_bytes(name, data)
     assert "/" not in str(caught.value)
 
 
@@ -414,87 +421,87 @@ def test_bad_uploads_get_one_sentence_with_their_own_name(name, data, said):
 def test_damaged_films_are_refused(data):
     pytest.importorskip("av", reason="needs pip install '.[av]'")
     with pytest.raises(ValueError, match=r"'a.mp4' (cannot be read|has no sound)"):
-        studio_sources.open_bytes("a.mp4", data)
+        recordings.open_bytes("a.mp4", data)
 
 
 def test_large_and_long_uploads_are_refused(monkeypatch):
     data = packed(noise().waveform, format="WAV")
-    monkeypatch.setattr(studio_sources, "MAX_SECONDS", 0.3)
+    monkeypatch.setattr(recordings, "MAX_SECONDS", 0.3)
     with pytest.raises(ValueError, match=r"^'a.wav' is too long"):
-        studio_sources.open_bytes("a.wav", data)
-    monkeypatch.setattr(studio_sources, "MAX_BYTES", 1000)
+        recordings.open_bytes("a.wav", data)
+    monkeypatch.setattr(recordings, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="the limit is"):
-        studio_sources.open_bytes("a.wav", data)
+        recordings.open_bytes("a.wav", data)
 
 
 # ------------------------------------------------------------------ what leaves it
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
-def test_a_saved_wav_keeps_the_files_samples_outside_the_windows(studio, subtype):
+def test_a_saved_wav_keeps_the_files_samples_outside_the_windows(session, subtype):
     data = packed(noise().waveform, format="WAV", subtype=subtype)
-    studio.open(studio_sources.open_bytes("a.wav", data))
-    run = studio.separate(query(windows=((0.1, 0.3),)))
-    saved, rate = sf.read(io.BytesIO(studio_exports.wav(run)), dtype="float32", always_2d=True)
+    session.open(recordings.open_bytes("a.wav", data))
+    run = session.separate(query(windows=((0.1, 0.3),)))
+    saved, rate = sf.read(io.BytesIO(exports.wav(run)), dtype="float32", always_2d=True)
     assert rate == RATE
-    assert sf.info(io.BytesIO(studio_exports.wav(run))).subtype == subtype
+    assert sf.info(io.BytesIO(exports.wav(run))).subtype == subtype
     closed = run.result.gate == 0
-    assert np.array_equal(saved.T[:, closed], studio.recording.waveform[:, closed])
-    assert not np.array_equal(saved.T, studio.recording.waveform)
+    assert np.array_equal(saved.T[:, closed], session.recording.waveform[:, closed])
+    assert not np.array_equal(saved.T, session.recording.waveform)
 
 
-def test_a_saved_wav_does_not_clip(studio):
+def test_a_saved_wav_does_not_clip(session):
     loud = Recording("loud", 30 * noise().waveform, RATE, format=audio.AudioFormat("WAV", "PCM_16"))
-    studio.open(loud)
-    run = studio.separate(query(windows=((0.1, 0.3),)))
-    saved, _ = sf.read(io.BytesIO(studio_exports.wav(run)), dtype="float32", always_2d=True)
+    session.open(loud)
+    run = session.separate(query(windows=((0.1, 0.3),)))
+    saved, _ = sf.read(io.BytesIO(exports.wav(run)), dtype="float32", always_2d=True)
     assert np.array_equal(saved.T, run.result.output)
 
 
-def test_tracks_have_names(studio):
-    run = studio.separate(query())
+def test_tracks_have_names(session):
+    run = session.separate(query())
     with pytest.raises(ValueError, match="no track"):
-        studio_exports.wav(run, "mask")
+        exports.wav(run, "mask")
 
 
-def test_the_picture_is_a_png(studio):
-    assert studio_exports.picture(studio.separate(query("a $ sign"))).startswith(b"\x89PNG")
+def test_the_picture_is_a_png(session):
+    assert exports.picture(session.separate(query("a $ sign"))).startswith(b"\x89PNG")
 
 
 @PROMISES
 @given(request=requests)
-def test_a_recipe_repeats_the_run(studio, request):
-    run = studio.separate(request)
-    asked = studio_exports.open_recipe(studio, studio_exports.recipe(run))
+def test_a_recipe_repeats_the_run(session, request):
+    run = session.separate(request)
+    asked = exports.open_recipe(session, exports.recipe(run))
     assert asked == run.request
-    assert np.array_equal(studio.separate(asked).result.output, run.result.output)
+    assert np.array_equal(session.separate(asked).result.output, run.result.output)
 
 
-def test_a_recipe_opens_its_example_but_not_another_persons_file(studio):
-    studio.open(studio_sources.open_example("Flute in the wind"))
-    of_example = studio_exports.recipe(studio.separate(query()))
-    studio.open(noise(seed=7))
-    of_file = studio_exports.recipe(studio.separate(query()))
-    studio_exports.open_recipe(studio, of_example)
-    assert studio.recording.name == "Flute in the wind"
+def test_a_recipe_opens_its_example_but_not_another_persons_file(session):
+    session.open(recordings.open_example("Flute in the wind"))
+    of_example = exports.recipe(session.separate(query()))
+    session.open(noise(seed=7))
+    of_file = exports.recipe(session.separate(query()))
+    exports.open_recipe(session, of_example)
+    assert session.recording.name == "Flute in the wind"
     with pytest.raises(ValueError, match="made with 'noise 7': open that recording first"):
-        studio_exports.open_recipe(studio, of_file)
+        exports.open_recipe(session, of_file)
 
 
 @pytest.mark.parametrize("change", ["not json", "{}", "[]", "1", '{"format": "textsep recipe 1"}'])
-def test_what_is_no_recipe_is_refused(studio, change):
+def test_what_is_no_recipe_is_refused(session, change):
     with pytest.raises(ValueError, match="not a recipe"):
-        studio_exports.open_recipe(studio, change.encode())
+        exports.open_recipe(session, change.encode())
 
 
-def test_a_recipe_with_bad_values_is_refused(studio):
-    facts = studio_exports.facts(studio.separate(query()))
+def test_a_recipe_with_bad_values_is_refused(session):
+    facts = exports.facts(session.separate(query()))
     facts["request"]["strength"] = 7
     with pytest.raises(ValueError, match="from 0 to 1"):
-        studio_exports.open_recipe(studio, json.dumps(facts).encode())
+        exports.open_recipe(session, json.dumps(facts).encode())
     facts["request"]["queries"] = [{"text": 5, "mode": "keep"}]
     with pytest.raises(ValueError, match="must be a string"):
-        studio_exports.open_recipe(studio, json.dumps(facts).encode())
+        exports.open_recipe(session, json.dumps(facts).encode())
 
 
 @pytest.mark.parametrize(
@@ -505,30 +512,30 @@ def test_a_recipe_with_bad_values_is_refused(studio):
         Request((Query("rain"), Query('a dog\'s "bark"', "remove")), strength=0.5),
     ],
 )
-def test_the_lines_of_python_repeat_the_run(studio, separator, request_, tmp_path, monkeypatch):
+def test_the_lines_of_python_repeat_the_run(session, separator, request_, tmp_path, monkeypatch):
     data = packed(noise().waveform, format="WAV", subtype="PCM_16")
     (tmp_path / "my song.wav").write_bytes(data)
-    studio.open(studio_sources.open_bytes("my song.wav", data))
-    run = studio.separate(request_)
+    session.open(recordings.open_bytes("my song.wav", data))
+    run = session.separate(request_)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("textsep_lab.load_separator", lambda: separator, raising=False)
     monkeypatch.setattr(studio_module, "load_separator", lambda: separator)
     names = {}
-    exec(studio_exports.code(run), names)
+    exec(exports.code(run), names)
     assert np.array_equal(names["result"].output, run.result.output)
 
 
-def test_the_lines_of_python_find_the_examples(studio, separator, monkeypatch):
+def test_the_lines_of_python_find_the_examples(session, separator, monkeypatch):
     monkeypatch.setattr("textsep_lab.load_separator", lambda: separator, raising=False)
     monkeypatch.setattr(studio_module, "load_separator", lambda: separator)
-    for name in studio_sources.examples()[:2]:
-        studio.open(studio_sources.open_example(name))
-        run, names = studio.separate(query(windows=((1.0, 2.0),))), {}
-        exec(studio_exports.code(run), names)
+    for name in recordings.examples()[:2]:
+        session.open(recordings.open_example(name))
+        run, names = session.separate(query(windows=((1.0, 2.0),))), {}
+        exec(exports.code(run), names)
         assert np.array_equal(names["result"].output, run.result.output)
 
 
-def test_several_nmf_masks_are_combined_on_its_own_rows(studio):
-    run = studio.separate(Request((Query("low"), Query("high")), method="nmf", components=6))
+def test_several_nmf_masks_are_combined_on_its_own_rows(session):
+    run = session.separate(Request((Query("low"), Query("high")), method="nmf", components=6))
     assert len(run.result.mask) == nmf.CONFIG.n_fft // 2 + 1
     assert run.result.mask.max() <= 1

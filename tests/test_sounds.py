@@ -6,8 +6,8 @@ import pytest
 import soundfile as sf
 from scipy import signal
 
-from textsep_lab.sounds import labels, synthesize, write_dataset
-from textsep_lab.sounds.dataset import ESC10, ESC50, EXTRA, TARGETS
+from textsep_lab.data.sounds import labels, synthesize, write_dataset
+from textsep_lab.data.sounds.dataset import ESC10, ESC50, EXTRA, TARGETS
 
 
 def spectrum(label, seed=0, rate=16000):

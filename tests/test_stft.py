@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab.spectral import (
+from textsep_lab.signal.stft import (
     Stft,
     band_centres,
     band_matrix,

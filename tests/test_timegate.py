@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab.timegate import check_windows, gate
+from textsep_lab.signal.timegate import check_windows, gate
 
 QUICK = settings(max_examples=60, deadline=None)
 

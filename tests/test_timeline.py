@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.image import imsave
 from traitlets import TraitError
 
-stage = pytest.importorskip("textsep_lab.demo.stage", reason="needs pip install '.[demo]'")
+stage = pytest.importorskip("textsep_lab.demo.timeline", reason="needs pip install '.[demo]'")
 
 QUICK = settings(max_examples=60, deadline=None)
 DURATION, RATE = 5.0, 8000
@@ -76,12 +76,12 @@ def test_an_envelope_needs_columns():
 
 
 def test_windows_are_pairs_and_every_trait_is_shared_with_the_browser():
-    shown = stage.Stage(duration=3, windows=[(0.5, 1)])
+    shown = stage.Timeline(duration=3, windows=[(0.5, 1)])
     assert shown.windows == [[0.5, 1.0]]
     with pytest.raises(TraitError):
         shown.windows = [[1.0, 2.0, 3.0]]
     read = set(shown.get_state())
-    assert {"duration", "lanes", "tracks", "track", "windows", "spans", "fade", "mode",
+    assert {"duration", "panels", "tracks", "track", "windows", "spans", "fade", "mode",
             "position"} <= read  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def state():
     file = io.BytesIO()
     ramp = np.add.outer(np.arange(128), np.arange(300)) + 60 * rng.random((128, 300))
     imsave(file, ramp, cmap="magma", format="png")
-    lanes = [
+    panels = [
         {"name": "Recording", "kind": "waveform", "data": stage.envelope(noise)},
         {"name": "Input", "kind": "picture", "data": file.getvalue(), "top_khz": 8.0},
         {"name": "Output", "kind": "waveform", "data": stage.envelope(quiet)},
@@ -168,7 +168,7 @@ def state():
         {"label": "dog", "start": 3.0, "end": 3.3, "probability": 0.97},
         {"label": "rain", "start": 4.2, "end": 5.0, "probability": 0.6},
     ]
-    return {"duration": DURATION, "lanes": lanes, "tracks": tracks, "track": 0, "windows": [],
+    return {"duration": DURATION, "panels": panels, "tracks": tracks, "track": 0, "windows": [],
             "spans": spans, "fade": 0.07, "mode": "keep", "position": 0.0}  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def open_stage(browser):
     """Open a page with the stage; at the end, nothing may have been complained about."""
     complaints, contexts = [], []
     scene = packed(state())
-    sources = {"stage.js": stage.Stage._esm, "stage.css": stage.Stage._css}
+    sources = {"stage.js": stage.Timeline._esm, "stage.css": stage.Timeline._css}
 
     def serve(route):
         name = route.request.url.removeprefix(ORIGIN)
@@ -221,7 +221,7 @@ def page(desk):
 
 def wait_until_drawn(page):
     page.wait_for_selector(".tracks input")
-    page.wait_for_selector(".lane.picture canvas")
+    page.wait_for_selector(".timeline-panel.picture canvas")
 
 
 def value(page, name):
@@ -237,18 +237,18 @@ def near(*windows):
     return [pytest.approx(window, abs=0.006) for window in windows]
 
 
-def places(page, *seconds, lane=1):
-    """Where on the page moments are, in the middle of a lane."""
+def places(page, *seconds, panel=1):
+    """Where on the page moments are, in the middle of a panel."""
     left, width, y = page.evaluate(f"""() => {{
       const content = document.querySelector('.content').getBoundingClientRect();
-      const lane = document.querySelectorAll('.lane canvas')[{lane}].getBoundingClientRect();
-      return [content.left, content.width, lane.top + lane.height / 2];
+      const panel = document.querySelectorAll('.timeline-panel canvas')[{panel}].getBoundingClientRect();
+      return [content.left, content.width, panel.top + panel.height / 2];
     }}""")
     return [(left + width * moment / DURATION, y) for moment in seconds]
 
 
-def drag(page, start, end, lane=1):
-    first, middle, last = places(page, start, (start + end) / 2, end, lane=lane)
+def drag(page, start, end, panel=1):
+    first, middle, last = places(page, start, (start + end) / 2, end, panel=panel)
     page.mouse.move(*first)
     page.mouse.down()
     page.mouse.move(*middle)
@@ -263,7 +263,7 @@ def test_dragging_makes_a_window_and_saves_it_once(page):
     assert page.locator(".status").inner_text() == "1 window: {:.2f} to {:.2f} s.".format(
         *value(page, "windows")[0]
     )
-    drag(page, 4.9, 4.2, lane=0)  # backwards, on another lane
+    drag(page, 4.9, 4.2, panel=0)  # backwards, on another panel
     assert value(page, "windows") == near([1.0, 3.5], [4.2, 4.9])
 
 
@@ -287,7 +287,7 @@ def test_edges_resize_the_inside_moves_and_the_recording_ends(page):
     assert value(page, "windows") == near([1.0, 3.0])
     drag(page, 1.0, 0.5)
     assert value(page, "windows") == near([0.5, 3.0])
-    drag(page, 1.0, 1.5, lane=0)
+    drag(page, 1.0, 1.5, panel=0)
     assert value(page, "windows") == near([1.0, 3.5])
     drag(page, 2.0, 4.9)
     assert value(page, "windows") == near([2.5, 5.0])
@@ -360,7 +360,7 @@ def test_whatever_is_dragged_and_pressed_the_windows_make_sense(page):
         start = rng.uniform(0, DURATION)
         end = np.clip(start + rng.normal(0, 0.5), 0, DURATION)
         if rng.random() < 0.5:
-            drag(page, start, end, lane=0)
+            drag(page, start, end, panel=0)
         page.keyboard.press(rng.choice(keys))
         windows = value(page, "windows")
         flat = [moment for window in windows for moment in window]
@@ -397,10 +397,10 @@ def test_switching_tracks_keeps_the_position_and_starts_nothing_anew(page):
     page.keyboard.press("Space")
     page.wait_for_function("model.get('position') > 1.4")
     assert page.get_by_role("button", name="Pause").is_visible()
-    heard = "gains.map((it) => Math.round(it.gain.value)).join()"
-    assert page.evaluate(heard) == "0,1"
+    scores = "gains.map((it) => Math.round(it.gain.value)).join()"
+    assert page.evaluate(scores) == "0,1"
     page.get_by_role("radio", name="Input").check()
-    page.wait_for_function(f"{heard} === '1,0'")
+    page.wait_for_function(f"{scores} === '1,0'")
     page.keyboard.press("Space")
     assert value(page, "track") == 0
     assert 1.4 < value(page, "position") < DURATION
@@ -471,24 +471,24 @@ def test_spans_are_labelled_bars(page):
 
 
 def test_what_cannot_be_decoded_is_said_and_the_rest_goes_on(page):
-    tracks, lanes = state()["tracks"], state()["lanes"]
+    tracks, panels = state()["tracks"], state()["panels"]
     tracks[1]["audio"] = b"no audio at all, but long enough for a header of a file"
-    lanes[1]["data"] = b"no picture"
-    put(page, tracks=tracks, lanes=lanes)
+    panels[1]["data"] = b"no picture"
+    put(page, tracks=tracks, panels=panels)
     page.wait_for_function("document.querySelector('.error').textContent.includes('Input')")
     page.wait_for_function("document.querySelector('.error').textContent.includes('Output')")
     assert page.get_by_role("radio", name="Output").is_disabled()
     page.get_by_role("button", name="Play", exact=True).click()
     page.wait_for_function("model.get('position') > 0")
-    put(page, tracks=state()["tracks"], lanes=state()["lanes"])
+    put(page, tracks=state()["tracks"], panels=state()["panels"])
     page.wait_for_selector(".error", state="hidden")
 
 
 def test_what_is_decoded_late_does_not_replace_what_is_newer(page):
-    old = {name: state()[name] for name in ("lanes", "tracks")}
-    page.evaluate("(old) => { put(old); put({ lanes: [], tracks: [] }); }", packed(old))
+    old = {name: state()[name] for name in ("panels", "tracks")}
+    page.evaluate("(old) => { put(old); put({ panels: [], tracks: [] }); }", packed(old))
     page.wait_for_timeout(150)
-    assert page.locator(".lane").count() == 0
+    assert page.locator(".panel").count() == 0
     assert page.get_by_role("button", name="Play", exact=True).is_disabled()
 
 
@@ -498,15 +498,15 @@ def test_another_recording_stops_the_player_and_takes_its_place(page):
     put(page, duration=2.0, windows=[[1.0, 4.0]])
     assert page.get_by_role("button", name="Play", exact=True).is_visible()
     assert page.locator(".status").inner_text() == "1 window: 1.00 to 2.00 s."
-    put(page, duration=0.0, windows=[], lanes=[], tracks=[], spans=[])
-    page.wait_for_function("document.querySelectorAll('.lane').length === 0")
+    put(page, duration=0.0, windows=[], panels=[], tracks=[], spans=[])
+    page.wait_for_function("document.querySelectorAll('.panel').length === 0")
     assert page.locator(".status").inner_text() == "No recording yet."
     enabled = page.locator(".bar button:enabled")
     assert enabled.evaluate_all("all => all.map((it) => it.dataset.do)") == ["loop"]
 
 
 def test_the_theme_of_jupyterlab_comes_before_that_of_the_system(page):
-    shade = "getComputedStyle(document.querySelector('.textsep-stage')).backgroundColor"
+    shade = "getComputedStyle(document.querySelector('.textsep-timeline')).backgroundColor"
     assert page.evaluate(shade) == "rgb(255, 255, 255)"
     page.emulate_media(color_scheme="dark")
     dark = page.evaluate(shade)
@@ -536,7 +536,7 @@ def test_a_phone_shows_all_and_fingers_drag_and_pinch(open_stage):
     touch("touchMove", 3.0)
     touch("touchEnd")
     assert value(page, "windows") == [pytest.approx([1.0, 3.0], abs=0.03)]
-    canvas = page.locator(".lane canvas").first
+    canvas = page.locator(".panel canvas").first
     assert canvas.evaluate("it => it.width / it.offsetWidth") == pytest.approx(2, abs=0.01)
     touch("touchStart", 4.0)
     touch("touchMove", 4.4)
@@ -561,6 +561,6 @@ def test_a_closed_view_leaves_nothing_behind(page):
     page.get_by_role("button", name="Play", exact=True).click()
     page.evaluate("dispose()")
     page.wait_for_function("contexts[0].state === 'closed'")
-    assert page.locator(".textsep-stage").count() == 0
+    assert page.locator(".textsep-timeline").count() == 0
     assert page.evaluate("Object.values(model.handlers).every((all) => all.size === 0)")
     page.evaluate("window.dispose = undefined")

@@ -13,18 +13,22 @@ from conftest import shaken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab import audio, checkpoints, contrastive, listening_data, runs, wordings
-from textsep_lab.audio_tower import JointNetwork, TowerConfig, listen, log_mel, pool
-from textsep_lab.contrastive import ListenerRun, contrastive_loss
-from textsep_lab.embeddings import load_joint_encoder
-from textsep_lab.listening_data import ListeningData, ListeningValidation, activity, keep_span
-from textsep_lab.mini_clap import REMEMBERED, MiniClapEncoder
-from textsep_lab.mixtures import render, render_sources
-from textsep_lab.reading import Reader
-from textsep_lab.settings import ListenerSettings
-from textsep_lab.spectral import Stft
+from textsep_lab.data import captions
+from textsep_lab.data.mixtures import render, render_sources
+from textsep_lab.encoders.mini_clap import REMEMBERED, MiniClapEncoder
+from textsep_lab.encoders.query_classifier import QueryClassifier
+from textsep_lab.encoders.registry import load_joint_encoder
+from textsep_lab.models import checkpoints
+from textsep_lab.models.clap import ClapNetwork, extract_features, log_mel, pool
+from textsep_lab.models.config import ClapConfig
+from textsep_lab.signal import audio
+from textsep_lab.signal.stft import Stft
+from textsep_lab.training import clap, clap_data, loop
+from textsep_lab.training.clap import ClapRun, contrastive_loss
+from textsep_lab.training.clap_data import ClapData, ClapValidation, activity, keep_span
+from textsep_lab.training.config import ClapSettings
 
-TINY = TowerConfig(channels=(4, 8), n_bands=16, dim=8, text_dim=8)
+TINY = ClapConfig(channels=(4, 8), n_bands=16, dim=8, text_dim=8)
 RATE, FRAME = TINY.sample_rate, TINY.stride * TINY.hop_length  # samples a frame of the output
 LABELS = ["car_horn", "cat", "clock_tick", "dog", "rain", "siren"]  # of conftest's bank
 few = settings(max_examples=25, deadline=None)
@@ -34,7 +38,7 @@ def tiny_listener(seed=0, **changes):
     """Return a joint network with reproducible weights that are all alive."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = JointNetwork(replace(TINY, **changes))
+        network = ClapNetwork(replace(TINY, **changes))
     return shaken(network, seed)
 
 
@@ -79,7 +83,7 @@ def encoder(saved, fake_encoder):
 def test_one_frame_per_hop_begun_at_any_length(batch, channels, samples):
     shape = (batch, samples) if channels is None else (batch, channels, samples)
     with torch.no_grad():
-        features = listen(NETWORK, noise(*shape))
+        features = extract_features(NETWORK, noise(*shape))
         frames, clip = NETWORK.embed(features), NETWORK.embed(pool(features))
     assert frames.shape == (batch, -(-samples // FRAME), TINY.dim)
     assert clip.shape == (batch, TINY.dim)
@@ -93,7 +97,10 @@ def test_one_frame_per_hop_begun_at_any_length(batch, channels, samples):
 def test_chunks_give_what_one_pass_gives(network, samples, chunk):
     x = noise(2, samples)
     with torch.no_grad():
-        whole, cut = listen(network, x, chunk=10**6), listen(network, x, chunk=chunk)
+        whole, cut = (
+            extract_features(network, x, chunk=10**6),
+            extract_features(network, x, chunk=chunk),
+        )
     torch.testing.assert_close(cut, whole, atol=1e-5, rtol=1e-5)
 
 
@@ -101,7 +108,7 @@ def test_a_network_in_training_hears_in_one_pass():
     """Its norms look at the batch: chunks would be normalised one by one."""
     network, x = tiny_listener().train(), noise(2, RATE)
     with torch.no_grad():
-        assert torch.equal(listen(network, x, chunk=3), listen(network, x))
+        assert torch.equal(extract_features(network, x, chunk=3), extract_features(network, x))
 
 
 @pytest.mark.parametrize("channels", [(4, 8), (4, 4, 8), (2, 4, 4, 8)])
@@ -146,13 +153,13 @@ def test_level_does_not_matter(exponent, channels):
     louder = x * 10**exponent
     torch.testing.assert_close(log_mel(louder, TINY), log_mel(x, TINY), atol=1e-4, rtol=0)
     with torch.no_grad():
-        embeddings = [NETWORK.embed(pool(listen(NETWORK, wave))) for wave in (louder, x)]
+        embeddings = [NETWORK.embed(pool(extract_features(NETWORK, wave))) for wave in (louder, x)]
     torch.testing.assert_close(*embeddings, atol=1e-4, rtol=0)
 
 
 def test_white_noise_is_level_in_every_band_and_silence_is_the_floor():
     generator = torch.Generator().manual_seed(0)
-    heard = log_mel(torch.randn(1, 8 * RATE, generator=generator), TowerConfig())
+    heard = log_mel(torch.randn(1, 8 * RATE, generator=generator), ClapConfig())
     power = (2 * heard[0, :, 4:-4] * np.log(10)).exp().mean(-1)  # those at the ends are half empty
     assert (power.log10().abs() < 0.1).all()  # 1 dB
     assert (log_mel(torch.zeros(2, 1000), TINY) == -4).all()
@@ -178,8 +185,8 @@ def test_channels_are_heard_as_the_mean_of_their_powers():
 def test_the_neighbours_in_a_batch_do_not_matter():
     x = noise(3, RATE)
     with torch.no_grad():
-        together = listen(NETWORK, x)
-        alone = torch.cat([listen(NETWORK, row[None]) for row in x])
+        together = extract_features(NETWORK, x)
+        alone = torch.cat([extract_features(NETWORK, row[None]) for row in x])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
@@ -221,7 +228,7 @@ def test_another_rate_is_heard_as_resampled(encoder):
 def test_a_clip_is_heard_as_its_pooled_frames(encoder):
     x = noise(2, RATE)
     with torch.no_grad():
-        features = listen(encoder.network, x[None])
+        features = extract_features(encoder.network, x[None])
         expected = encoder.network.embed(pool(features))[0].numpy()
         frames = encoder.network.embed(features)[0].numpy()
     np.testing.assert_allclose(encoder.embed_audio(x.numpy(), RATE), expected, atol=1e-6)
@@ -272,11 +279,11 @@ def test_what_a_query_means_is_read_first(saved, fake_encoder, tmp_path):
     for file in saved.parent.glob("tiny.*"):
         shutil.copy(file, tmp_path)
     raw = MiniClapEncoder(tmp_path, fake_encoder)
-    Reader.fit(fake_encoder, ["dog", "rain"]).save(tmp_path / "tiny.reader")
+    QueryClassifier.fit(fake_encoder, ["dog", "rain"]).save(tmp_path / "tiny.query_classifier")
     reading = MiniClapEncoder(tmp_path, fake_encoder)
-    asked = ["rain", wordings.for_label("rain")[3]]
-    (label, wording), (same, far) = reading.embed_text(asked), raw.embed_text(asked)
-    assert label @ wording > 0.95 > 0.9 > same @ far and label @ same > 0.95
+    asked = ["rain", captions.for_label("rain")[3]]
+    (label, paraphrase), (same, far) = reading.embed_text(asked), raw.embed_text(asked)
+    assert label @ paraphrase > 0.95 > 0.9 > same @ far and label @ same > 0.95
     first = reading.embed_text(["rain"])
     first[:] = 0  # whoever changes what they got changes nobody else's
     np.testing.assert_allclose(reading.embed_text(["rain"])[0], label, atol=1e-6)
@@ -287,7 +294,7 @@ def test_the_shipped_ears_know_what_was_never_trained_on():
     words = ["the rooster announces daybreak", "doggy woofing", "downpour on the tin roof"]
     likeness = encoder.embed_text(words) @ encoder.embed_text(["rooster", "dog", "rain"]).T
     assert (likeness.argmax(1) == range(3)).all() and (likeness.diagonal() > 0.9).all()
-    assert not set(words) & set(wordings.load()["wording"])
+    assert not set(words) & set(captions.load()["paraphrase"])
 
 
 def test_the_last_recordings_are_remembered(saved, fake_encoder, monkeypatch):
@@ -347,13 +354,13 @@ def test_the_shipped_encoder_knows_noise_from_a_dog():
 def test_a_joint_network_comes_back_hearing_and_reading_the_same(tmp_path):
     network = tiny_listener(seed=3, dropout=0.5)
     path = checkpoints.save(tmp_path / "ear.safetensors", network.train(), {"step": 7})
-    loaded, info = checkpoints.load_listener(tmp_path)
+    loaded, info = checkpoints.load_clap(tmp_path)
     network.eval()
     assert (loaded.config, loaded.training) == (network.config, False)
     assert (info["kind"], info["step"], info["sha256"]) == ("listener", 7, checkpoints.sha256(path))
     x, text = noise(2, RATE // 2), noise(3, 8)
     with torch.no_grad():
-        assert torch.equal(listen(loaded, x), listen(network, x))
+        assert torch.equal(extract_features(loaded, x), extract_features(network, x))
         assert torch.equal(loaded.embed_text(text), network.embed_text(text))
         logits = [n.presence_logits(torch.linspace(-1, 1, 5)) for n in (loaded, network)]
     assert torch.equal(*logits)
@@ -363,7 +370,7 @@ def test_a_separator_is_no_listener_and_the_reverse(tmp_path, network, saved):
     info = {"encoder": {"name": "fake", "dim": 8}}
     separator = checkpoints.save(tmp_path / "net.safetensors", network, info)
     for load, path, found, needed in (
-        (checkpoints.load_listener, separator, "separator", "listener"),
+        (checkpoints.load_clap, separator, "separator", "listener"),
         (MiniClapEncoder, separator, "separator", "listener"),
         (checkpoints.load, saved, "listener", "separator"),
     ):
@@ -397,7 +404,7 @@ def test_a_sidecar_that_describes_another_network_is_one_sentence(tmp_path, chan
     info = json.loads(sidecar.read_text())
     sidecar.write_text(json.dumps({**info, "config": {**info["config"], **changes}}))
     with pytest.raises(ValueError, match=r"does not hold the weights|no network") as error:
-        checkpoints.load_listener(path)
+        checkpoints.load_clap(path)
     assert_one_sentence(error)
 
 
@@ -407,7 +414,7 @@ def test_damaged_weights_are_refused(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match="is damaged"):
-        checkpoints.load_listener(path)
+        checkpoints.load_clap(path)
     with pytest.raises(FileNotFoundError, match="There is no checkpoint"):
         MiniClapEncoder(tmp_path / "none.safetensors")
 
@@ -436,8 +443,8 @@ class LabelledEncoder:
     name, dim = "labelled", 8
 
     def __init__(self):
-        table = wordings.load().query("label in @LABELS")
-        self.label = dict(zip(table["wording"], table["label"], strict=True))
+        table = captions.load().query("label in @LABELS")
+        self.label = dict(zip(table["paraphrase"], table["label"], strict=True))
 
     def embed_text(self, texts):
         rng = np.random.default_rng(0)
@@ -448,7 +455,7 @@ class LabelledEncoder:
 
 @pytest.fixture(scope="module")
 def listener_settings(dataset):
-    return ListenerSettings(
+    return ClapSettings(
         esc50_path=str(dataset), batch_size=4, steps=4, seconds=0.512, val_every=2, dim=8,
         train_folds=(1, 2, 3), val_folds=(4,),
     )  # fmt: skip
@@ -456,14 +463,14 @@ def listener_settings(dataset):
 
 @pytest.fixture(scope="module")
 def data(listener_settings):
-    return ListeningData(listener_settings, TINY, LabelledEncoder())
+    return ClapData(listener_settings, TINY, LabelledEncoder())
 
 
 @pytest.fixture
 def plain(monkeypatch):
     """Sounds as they are: neither cut nor changed, so that every one of them is heard."""
-    monkeypatch.setattr(listening_data, "augment", lambda x, rng: x)
-    monkeypatch.setattr(listening_data, "keep_span", lambda x, rng: x)
+    monkeypatch.setattr(clap_data, "augment", lambda x, rng: x)
+    monkeypatch.setattr(clap_data, "keep_span", lambda x, rng: x)
 
 
 @few
@@ -515,12 +522,12 @@ def test_half_the_sounds_stay_whole():
 
 
 def test_batches_depend_on_seed_and_step_only(data, listener_settings):
-    again = ListeningData(listener_settings, TINY, LabelledEncoder())
+    again = ClapData(listener_settings, TINY, LabelledEncoder())
     again.batch(9)
     for x, y in zip(data.batch(3), again.batch(3), strict=True):
         assert torch.equal(x, y)
     assert not torch.equal(data.batch(3).mixture, data.batch(4).mixture)
-    other = ListeningData(replace(listener_settings, seed=1), TINY, LabelledEncoder())
+    other = ClapData(replace(listener_settings, seed=1), TINY, LabelledEncoder())
     assert not torch.equal(data.batch(3).mixture, other.batch(3).mixture)
 
 
@@ -530,7 +537,7 @@ def test_a_batch_fits_what_the_network_gives(data):
     assert data.labels == LABELS
     assert batch.mixture.shape == (4, samples)
     assert batch.activity.shape == (4, -(-samples // FRAME), len(LABELS))
-    assert batch.activity.shape[1] == listen(NETWORK, batch.mixture).shape[1]
+    assert batch.activity.shape[1] == extract_features(NETWORK, batch.mixture).shape[1]
     assert batch.captions.shape == (len(LABELS), 8)
     assert {x.dtype for x in batch} == {torch.float32}
     assert set(batch.activity.unique().tolist()) <= {0.0, 1.0}
@@ -562,7 +569,7 @@ def test_single_sounds_are_as_frequent_as_asked(listener_settings, plain, share)
     changed = replace(
         listener_settings, sources=(share, 1 - share, 0.1), batch_size=200, seconds=0.2
     )
-    batch = ListeningData(changed, TINY, LabelledEncoder()).batch(0)
+    batch = ClapData(changed, TINY, LabelledEncoder()).batch(0)
     alone = (batch.activity.amax(1).sum(1) == 1).float().mean().item()
     assert alone == pytest.approx(share, abs=0.08 if 0 < share < 1 else 0)
 
@@ -603,19 +610,19 @@ def test_a_caption_lies_between_two_wordings(data, seed):
 
 
 def test_captions_vary_and_stay_with_their_label(data):
-    anchors = np.eye(8)[: len(LABELS)]
+    label_embeddings = np.eye(8)[: len(LABELS)]
     captions = np.stack([data.batch(step).captions.numpy() for step in range(10)])
-    assert ((captions @ anchors.T).argmax(-1) == np.arange(len(LABELS))).mean() > 0.95
+    assert ((captions @ label_embeddings.T).argmax(-1) == np.arange(len(LABELS))).mean() > 0.95
     assert (captions.std(0).max(-1) > 0.01).all()
-    single = data._caption(anchors[:1], np.random.default_rng(0))
-    assert single @ anchors[0] > 0.99
+    single = data._caption(label_embeddings[:1], np.random.default_rng(0))
+    assert single @ label_embeddings[0] > 0.99
 
 
 # The loss
 
 
 def loss_of(network, mixture, heard, captions):
-    return contrastive_loss(network, listen(network, mixture), heard, captions)
+    return contrastive_loss(network, extract_features(network, mixture), heard, captions)
 
 
 def learnt(network, batches):
@@ -653,7 +660,7 @@ def test_the_order_of_the_labels_does_not_matter(data):
 @pytest.mark.parametrize("training", [True, False])
 def test_a_clip_in_which_nothing_is_heard_teaches_absence(mixture, training):
     network = tiny_listener().train(training)
-    frames = listen(network, mixture).shape[1]
+    frames = extract_features(network, mixture).shape[1]
     loss = loss_of(network, mixture, torch.zeros(2, frames, 3), noise(3, 8))
     loss.backward()
     assert loss.isfinite()
@@ -670,17 +677,17 @@ def test_a_clip_in_which_nothing_is_heard_teaches_absence(mixture, training):
 @pytest.fixture
 def tiny(monkeypatch):
     """Let `contrastive` build tiny networks on the labelled encoder."""
-    config = functools.partial(TowerConfig, channels=(4, 8), n_bands=16, dropout=0.1)
-    monkeypatch.setattr(contrastive, "TowerConfig", config)
-    monkeypatch.setattr(contrastive, "load_encoder", lambda name: LabelledEncoder())
-    monkeypatch.setattr(runs, "SAVE_EVERY", 2)
+    config = functools.partial(ClapConfig, channels=(4, 8), n_bands=16, dropout=0.1)
+    monkeypatch.setattr(clap, "ClapConfig", config)
+    monkeypatch.setattr(clap, "load_encoder", lambda name: LabelledEncoder())
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
 
 
 def test_training_teaches_which_sound_has_which_name(listener_settings, tiny, tmp_path):
     budget = replace(listener_settings, batch_size=16, steps=120, lr=1e-2)
-    run = ListenerRun(budget, tmp_path, LabelledEncoder())
+    run = ClapRun(budget, tmp_path, LabelledEncoder())
     own = replace(budget, train_folds=(5,), val_folds=budget.train_folds)
-    judge = ListeningValidation(own, run.network.config, LabelledEncoder())
+    judge = ClapValidation(own, run.network.config, LabelledEncoder())
     before = judge.score(run.network.eval())
     for step in range(run.total_steps):
         run.learn(run.batch(step))
@@ -692,9 +699,9 @@ def test_training_teaches_which_sound_has_which_name(listener_settings, tiny, tm
 
 
 def test_a_killed_run_resumes_to_the_same_weights(listener_settings, tiny, tmp_path, monkeypatch):
-    whole = contrastive.train(listener_settings, tmp_path / "whole", progress=False)
+    whole = clap.train(listener_settings, tmp_path / "whole", progress=False)
 
-    learn, calls = ListenerRun.learn, []
+    learn, calls = ClapRun.learn, []
 
     def killed_in_the_fourth_step(self, batch):
         calls.append(1)
@@ -702,22 +709,22 @@ def test_a_killed_run_resumes_to_the_same_weights(listener_settings, tiny, tmp_p
             raise KeyboardInterrupt
         return learn(self, batch)
 
-    monkeypatch.setattr(ListenerRun, "learn", killed_in_the_fourth_step)
+    monkeypatch.setattr(ClapRun, "learn", killed_in_the_fourth_step)
     with pytest.raises(KeyboardInterrupt):
-        contrastive.train(listener_settings, tmp_path / "cut", progress=False)
-    monkeypatch.setattr(ListenerRun, "learn", learn)
-    cut = contrastive.train(listener_settings, tmp_path / "cut", progress=False)
+        clap.train(listener_settings, tmp_path / "cut", progress=False)
+    monkeypatch.setattr(ClapRun, "learn", learn)
+    cut = clap.train(listener_settings, tmp_path / "cut", progress=False)
 
-    for name in (runs.STATE, runs.BEST):
+    for name in (loop.STATE, loop.BEST):
         a, b = (checkpoints.read_tensors(path.parent / name) for path in (whole, cut))
         assert a.keys() == b.keys()
         assert all(torch.equal(a[key], b[key]) for key in a)
-    logs = [pd.read_csv(path.parent / runs.LOG).drop(columns="seconds") for path in (whole, cut)]
+    logs = [pd.read_csv(path.parent / loop.LOG).drop(columns="seconds") for path in (whole, cut)]
     pd.testing.assert_frame_equal(*logs)
 
 
 def test_a_run_leaves_an_encoder_that_says_what_it_is(listener_settings, tiny, tmp_path):
-    best = contrastive.train(listener_settings, tmp_path, progress=False)
+    best = clap.train(listener_settings, tmp_path, progress=False)
     encoder = MiniClapEncoder(best, LabelledEncoder())
     assert encoder.info["kind"] == "listener"
     assert encoder.info["encoder"] == {"name": "labelled", "dim": 8}
@@ -725,16 +732,16 @@ def test_a_run_leaves_an_encoder_that_says_what_it_is(listener_settings, tiny, t
     assert set(encoder.info["metrics"]) == {"val_top1", "val_mixture_map"}
     assert all(0 <= value <= 1 for value in encoder.info["metrics"].values())
     assert encoder.embed_audio(noise(1, 4000).numpy(), RATE).shape == (8,)
-    assert encoder.reader.labels == tuple(label.replace("_", " ") for label in LABELS)
+    assert encoder.query_classifier.labels == tuple(label.replace("_", " ") for label in LABELS)
     with pytest.raises(ValueError, match="not with minilm-l6-int8"):
         MiniClapEncoder(best)
     with pytest.raises(ValueError, match="another dim"):
-        contrastive.train(replace(listener_settings, dim=4), tmp_path, progress=False)
+        clap.train(replace(listener_settings, dim=4), tmp_path, progress=False)
 
 
 def test_senseless_settings_get_a_sentence(listener_settings, tmp_path):
     with pytest.raises(ValueError, match="exactly one budget") as error:
-        contrastive.train(replace(listener_settings, minutes=1.0), tmp_path / "run")
+        clap.train(replace(listener_settings, minutes=1.0), tmp_path / "run")
     assert_one_sentence(error)
     assert not (tmp_path / "run").exists()
 
@@ -743,13 +750,13 @@ def test_senseless_settings_get_a_sentence(listener_settings, tmp_path):
 @given(count=st.integers(1, 10**6), value=st.floats(-10, 10))
 def test_the_average_of_equal_weights_is_that_weight(count, value):
     weight = torch.full((3,), value)
-    torch.testing.assert_close(runs.moving_average(weight, weight, torch.tensor(count)), weight)
+    torch.testing.assert_close(loop.moving_average(weight, weight, torch.tensor(count)), weight)
 
 
 def test_the_average_follows_quickly_at_first_and_slowly_later():
     def share(count):  # of the newest weights in the average
         zero, one = torch.zeros(1), torch.ones(1)
-        return runs.moving_average(zero, one, torch.tensor(count)).item()
+        return loop.moving_average(zero, one, torch.tensor(count)).item()
 
     shares = [share(count) for count in (1, 10, 100, 1000, 10**4, 10**6)]
     assert shares[0] > 0.5
@@ -760,5 +767,5 @@ def test_the_average_follows_quickly_at_first_and_slowly_later():
 
 def test_counts_are_copied_not_averaged():
     old, new = torch.tensor(3), torch.tensor(11)
-    found = runs.moving_average(old, new, torch.tensor(5))
+    found = loop.moving_average(old, new, torch.tensor(5))
     assert (found.item(), found.dtype) == (11, torch.int64)

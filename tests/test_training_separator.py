@@ -8,28 +8,32 @@ import pandas as pd
 import pytest
 import torch
 
-from textsep_lab import checkpoints, film_unet, runs, wordings
-from textsep_lab.film_unet import UNetConfig
-from textsep_lab.losses import best_assignment_snr, mask_l1, negative_snr
-from textsep_lab.reading import load_reader, reader_path
-from textsep_lab.runs import learning_rate_factor
-from textsep_lab.settings import Settings
-from textsep_lab.sounds import write_dataset
-from textsep_lab.training import SeparatorRun, train
-from textsep_lab.training_data import TrainingData, training_table
+from textsep_lab.data import captions
+from textsep_lab.data.sounds import write_dataset
+from textsep_lab.encoders.query_classifier import load_query_classifier, query_classifier_path
+from textsep_lab.models import checkpoints
+from textsep_lab.models.config import CONFIGS
+from textsep_lab.models.registry import build
+from textsep_lab.models.unet import UNetConfig
+from textsep_lab.training import loop
+from textsep_lab.training.config import SeparatorSettings
+from textsep_lab.training.loop import learning_rate_factor
+from textsep_lab.training.losses import mask_l1, negative_snr, pit_negative_snr
+from textsep_lab.training.separator import SeparatorRun, train
+from textsep_lab.training.separator_data import TrainingData, training_table
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     """A configuration that learns in seconds, and no progress bars."""
     config = UNetConfig(channels=(8, 16), n_bands=32, dropout=0.1)
-    monkeypatch.setitem(film_unet.CONFIGS, "tiny", config)
-    monkeypatch.setattr(runs, "SAVE_EVERY", 2)
+    monkeypatch.setitem(CONFIGS, "tiny", config)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
 
 
 @pytest.fixture(scope="module")
 def settings(dataset):
-    return Settings(
+    return SeparatorSettings(
         esc50_path=str(dataset), configuration="tiny", batch_size=4, steps=4, seconds=0.512,
         train_folds=(1, 2, 3), val_folds=(4, 5), val_every=2, val_mixtures=4,
     )  # fmt: skip
@@ -41,10 +45,10 @@ def weights(path):
 
 def test_a_few_steps_make_it_better(tmp_path, monkeypatch):
     """Sounds that share few frequencies: the query must tell which of them to keep."""
-    monkeypatch.setattr(wordings, "for_label", lambda label: [label.replace("_", " ")])
+    monkeypatch.setattr(captions, "for_label", lambda label: [label.replace("_", " ")])
     labels = ["car_horn", "crickets", "rain", "thunderstorm"]
     data = write_dataset(tmp_path / "bank", clips_per_label=10, duration=1.0, labels=labels)
-    settings = Settings(
+    settings = SeparatorSettings(
         esc50_path=str(data), configuration="tiny", batch_size=8, steps=60, seconds=0.512, lr=5e-3,
         val_folds=(4,), val_every=30, val_mixtures=6, absent_share=0.0,
     )  # fmt: skip
@@ -74,7 +78,7 @@ def test_resuming_a_killed_run_gives_the_weights_of_an_uninterrupted_one(
     monkeypatch.setattr(SeparatorRun, "learn", learn)
     cut = train(settings, tmp_path / "cut", progress=False)
 
-    a, b = (weights(run.parent / runs.STATE) for run in (whole, cut))
+    a, b = (weights(run.parent / loop.STATE) for run in (whole, cut))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
     logs = [pd.read_csv(run.parent / "log.csv").drop(columns="seconds") for run in (whole, cut)]
@@ -87,25 +91,28 @@ def test_the_checkpoint_says_what_it_is(settings, tmp_path):
     assert info["encoder"] == {"name": "minilm-l6-int8", "dim": 384}
     assert info["settings"]["esc50_path"] is None  # nobody else's business
     assert np.isfinite(info["metrics"]["val_si_sdri_db"])
-    assert network.config == dataclasses.replace(film_unet.CONFIGS["tiny"])
+    assert network.config == dataclasses.replace(CONFIGS["tiny"])
     assert set(pd.read_csv(tmp_path / "log.csv")["step"]) == {2, 4}
-    reader = load_reader(reader_path(best))
-    assert reader.labels == ("car horn", "cat", "clock tick", "dog", "rain", "siren")
-    assert reader.anchors.shape == (6, 384) and reader.votes.shape[1] == 6
+    query_classifier = load_query_classifier(query_classifier_path(best))
+    assert query_classifier.labels == ("car horn", "cat", "clock tick", "dog", "rain", "siren")
+    assert (
+        query_classifier.label_embeddings.shape == (6, 384)
+        and query_classifier.dual_coefficients.shape[1] == 6
+    )
 
 
 @pytest.mark.parametrize("loss", ["snr", "best"])
 def test_the_twin_takes_no_query(settings, tmp_path, loss):
-    twin = dataclasses.replace(settings, baseline=True, steps=2, loss=loss)
-    best = train(twin, tmp_path, progress=False)
+    text_agnostic = dataclasses.replace(settings, text_agnostic=True, steps=2, loss=loss)
+    best = train(text_agnostic, tmp_path, progress=False)
     network, info = checkpoints.load(best)
     assert network.config.text_dim is None
     assert info["encoder"] is None
-    assert load_reader(reader_path(best)) is None  # nothing to read
+    assert load_query_classifier(query_classifier_path(best)) is None  # nothing to read
 
 
 def test_a_run_may_start_from_weights_that_are_there(settings, tmp_path):
-    network = film_unet.build("tiny", 384)
+    network = build("tiny", 384)
     with torch.no_grad():
         network.unwanted.weight.fill_(0.25)
     path = checkpoints.save(tmp_path / "first.safetensors", network, {"encoder": None})
@@ -118,20 +125,24 @@ def test_a_run_may_start_from_weights_that_are_there(settings, tmp_path):
 
 
 def test_a_guided_network_may_go_on_with_a_better_twin(settings, tmp_path, monkeypatch):
-    tiny = dataclasses.replace(film_unet.CONFIGS["guided"], channels=(4, 8), n_bands=16)
-    monkeypatch.setitem(film_unet.CONFIGS, "guided", tiny)
-    known, better = film_unet.build("guided", 384), film_unet.build("guided", 384).twin
+    tiny = dataclasses.replace(CONFIGS["guided"], channels=(4, 8), n_bands=16)
+    monkeypatch.setitem(CONFIGS, "guided", tiny)
+    known, better = build("guided", 384), build("guided", 384).text_agnostic
     init = checkpoints.save(tmp_path / "known.safetensors", known, {"encoder": None})
-    twin = checkpoints.save(tmp_path / "twin.safetensors", better, {"encoder": None})
-    goes_on = dataclasses.replace(settings, configuration="guided", init=str(init), twin=str(twin))
+    text_agnostic = checkpoints.save(
+        tmp_path / "text_agnostic.safetensors", better, {"encoder": None}
+    )
+    goes_on = dataclasses.replace(
+        settings, configuration="guided", init=str(init), text_agnostic=str(text_agnostic)
+    )
     run = SeparatorRun(goes_on, tmp_path / "run", TrainingData(goes_on))
-    assert torch.equal(run.network.twin.head.weight.cpu(), better.head.weight)
+    assert torch.equal(run.network.text_agnostic.head.weight.cpu(), better.head.weight)
     assert torch.equal(run.network.head.weight.cpu(), known.head.weight)
 
 
 @pytest.mark.parametrize("changes", [{"baseline": True}, {"configuration": "compact"}])
 def test_another_network_to_start_from_is_refused(settings, tmp_path, changes):
-    network = film_unet.build("tiny", 384)
+    network = build("tiny", 384)
     path = checkpoints.save(tmp_path / "first.safetensors", network, {"encoder": None})
     other = dataclasses.replace(settings, init=str(path), **changes)
     with pytest.raises(ValueError, match=r"first\.safetensors' holds another network") as error:
@@ -145,23 +156,23 @@ def test_the_reference_loss_trains_too(settings, tmp_path):
 
 def test_another_run_in_the_folder_is_not_overwritten(settings, tmp_path):
     train(dataclasses.replace(settings, steps=2), tmp_path, progress=False)
-    before = (tmp_path / runs.STATE).read_bytes()
+    before = (tmp_path / loop.STATE).read_bytes()
     with pytest.raises(ValueError, match="another seed"):
         train(dataclasses.replace(settings, steps=2, seed=1), tmp_path, progress=False)
-    assert (tmp_path / runs.STATE).read_bytes() == before
+    assert (tmp_path / loop.STATE).read_bytes() == before
 
 
 def test_a_longer_budget_goes_on(settings, tmp_path):
     train(dataclasses.replace(settings, steps=2), tmp_path, progress=False)
     train(settings, tmp_path, progress=False)
-    assert json.loads((tmp_path / runs.SETTINGS).read_text())["steps"] == 4
+    assert json.loads((tmp_path / loop.SETTINGS).read_text())["steps"] == 4
     assert pd.read_csv(tmp_path / "log.csv")["step"].tolist() == [2, 4]
 
 
 def test_minutes_become_steps(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "TIMED_STEPS", 2)
+    monkeypatch.setattr(loop, "TIMED_STEPS", 2)
     clock = iter(range(0, 10_000, 3))  # every look at the clock is 3 s later
-    monkeypatch.setattr(runs.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
     minutes = dataclasses.replace(settings, steps=None, minutes=0.1)
     train(minutes, tmp_path, progress=False)
     steps = pd.read_csv(tmp_path / "log.csv")["step"].max()
@@ -172,13 +183,13 @@ def test_slow_steps_do_not_use_up_the_budget_while_they_are_timed(settings, tmp_
     data = TrainingData(settings)
     run = SeparatorRun(dataclasses.replace(settings, steps=None, minutes=10.0), tmp_path, data)
     now = run.started
-    monkeypatch.setattr(runs.time, "monotonic", lambda: now)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
     totals = []
     for _ in range(4):
         now += 50  # s a step
         run.learn(run.batch(0))
         totals.append(run.total_steps)
-    assert totals == [runs.UNTIMED, 12, 12, 12]
+    assert totals == [loop.UNTIMED, 12, 12, 12]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +238,7 @@ def test_absent_queries_ask_for_silence(settings):
 
 def test_queries_come_from_the_training_wordings_only(settings):
     data = TrainingData(settings)
-    known = {label: data.encoder.embed_text(wordings.for_label(label)) for label in data.labels}
+    known = {label: data.encoder.embed_text(captions.for_label(label)) for label in data.labels}
     rng = np.random.default_rng(0)
     for _ in range(50):
         query = data._query("dog", rng)
@@ -237,7 +248,7 @@ def test_queries_come_from_the_training_wordings_only(settings):
 
 
 def test_queries_are_bare_labels_wordings_or_lie_between_two(data):
-    known = data.encoder.embed_text(wordings.for_label("dog"))
+    known = data.encoder.embed_text(captions.for_label("dog"))
     rng, nearest = np.random.default_rng(0), []
     for _ in range(400):
         similarity = np.sort(known @ data._query("dog", rng))
@@ -322,23 +333,23 @@ def test_the_best_assignment_is_blind_to_order_and_no_worse_than_either():
     target, other, error = torch.randn(3, 2, 1000, generator=generator)
     mixture, estimate = target + other, target + 0.3 * error
     outputs = torch.stack([estimate, mixture - estimate], 1)
-    loss = best_assignment_snr(outputs, target, mixture)
+    loss = pit_negative_snr(outputs, target, mixture)
     assert loss.shape == (2,)
-    torch.testing.assert_close(best_assignment_snr(outputs.flip(1), target, mixture), loss)
-    torch.testing.assert_close(best_assignment_snr(outputs, other, mixture), loss)
+    torch.testing.assert_close(pit_negative_snr(outputs.flip(1), target, mixture), loss)
+    torch.testing.assert_close(pit_negative_snr(outputs, other, mixture), loss)
     by_hand = negative_snr(estimate, target, mixture)
     by_hand = (by_hand + negative_snr(mixture - estimate, other, mixture)) / 2
     torch.testing.assert_close(loss, by_hand)
     swapped = torch.stack([outputs[0], outputs[1].flip(0)])  # each row is assigned on its own
-    torch.testing.assert_close(best_assignment_snr(swapped, target, mixture), loss)
+    torch.testing.assert_close(pit_negative_snr(swapped, target, mixture), loss)
 
 
 def test_mask_l1_is_zero_for_the_ideal_mask():
-    from textsep_lab.masking import network_stft
-    from textsep_lab.oracles import ideal_ratio_mask
-    from textsep_lab.spectral import to_bands
+    from textsep_lab.models.masking import network_stft
+    from textsep_lab.signal.ideal_masks import ideal_ratio_mask
+    from textsep_lab.signal.stft import to_bands
 
-    config = film_unet.CONFIGS["tiny"]
+    config = CONFIGS["tiny"]
     generator = torch.Generator().manual_seed(0)
     target, other = torch.randn(2, 1, 4000, generator=generator)
     stft = network_stft(config)

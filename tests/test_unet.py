@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab.film import FiLM, UNetConfig
-from textsep_lab.film_unet import CONFIGS, build, parameter_count
-from textsep_lab.masking import apply_mask, apply_to_channels, estimate_mask, in_chunks
+from textsep_lab.models.config import CONFIGS, UNetConfig
+from textsep_lab.models.film import FiLM
+from textsep_lab.models.masking import apply_mask, apply_to_channels, estimate_mask, in_chunks
+from textsep_lab.models.registry import build, parameter_count
 
 QUICK = settings(max_examples=15, deadline=None)
 SMALL_REFERENCE = {
@@ -166,16 +167,16 @@ def test_an_untrained_network_does_not_listen_to_the_query_yet(changes):
 @pytest.mark.parametrize("changes", [{}, SMALL_REFERENCE], ids=["compact", "reference"])
 @torch.inference_mode()
 def test_the_twin_ignores_the_query(make_network, changes):
-    twin, network = make_network(**changes, text_dim=None), make_network(**changes)
-    x = sound(2, twin.config.n_freq, 24)
-    assert torch.equal(twin(x, random(2, 8)), twin(x))
-    assert torch.equal(twin(x, random(2, 3)), twin(x, None))
-    assert torch.equal(twin(x, random(2, 2, 8)), twin(x, None))
-    names = [name for name, _ in twin.named_parameters()]
+    text_agnostic, network = make_network(**changes, text_dim=None), make_network(**changes)
+    x = sound(2, text_agnostic.config.n_freq, 24)
+    assert torch.equal(text_agnostic(x, random(2, 8)), text_agnostic(x))
+    assert torch.equal(text_agnostic(x, random(2, 3)), text_agnostic(x, None))
+    assert torch.equal(text_agnostic(x, random(2, 2, 8)), text_agnostic(x, None))
+    names = [name for name, _ in text_agnostic.named_parameters()]
     assert not any("film" in name or "wanted" in name for name in names)
     # Otherwise it is the same network.
     shapes = {n: p.shape for n, p in network.named_parameters() if n in names}
-    assert shapes == {n: p.shape for n, p in twin.named_parameters()}
+    assert shapes == {n: p.shape for n, p in text_agnostic.named_parameters()}
     assert len(names) < len(list(network.parameters()))
 
 
@@ -193,12 +194,12 @@ def test_named_configurations_build_with_any_query_size(name):
 
 def test_the_twin_inside_stays_as_it_is(make_network):
     network = make_network(**GUIDED).train()
-    before = {k: v.clone() for k, v in network.twin.state_dict().items()}
-    assert not network.twin.training
+    before = {k: v.clone() for k, v in network.text_agnostic.state_dict().items()}
+    assert not network.text_agnostic.training
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
     network(sound(2, 16, 32), random(2, 8)).square().mean().backward()
     optimizer.step()
-    assert all(torch.equal(before[k], v) for k, v in network.twin.state_dict().items())
+    assert all(torch.equal(before[k], v) for k, v in network.text_agnostic.state_dict().items())
 
 
 @torch.inference_mode()
@@ -215,7 +216,7 @@ def test_a_guided_network_starts_as_the_one_it_starts_from(make_network):
 def test_what_the_twin_says_matters(make_network):
     guided, x, query = make_network(**GUIDED), sound(2, 16, 40), random(2, 8)
     mask = guided(x, query)
-    guided.twin = make_network(text_dim=None, seed=5)
+    guided.text_agnostic = make_network(text_dim=None, seed=5)
     assert (guided(x, query) - mask).abs().max() > 1e-3
 
 
@@ -224,7 +225,7 @@ def test_one_recording_with_many_queries_is_divided_once(make_network):
     guided, x, query = make_network(**GUIDED), sound(1, 16, 40), random(3, 8)
     apart = guided(x.repeat(3, 1, 1), query)
     asked = []
-    guided.twin.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
+    guided.text_agnostic.register_forward_hook(lambda _, inputs, __: asked.append(len(inputs[0])))
     assert torch.allclose(guided(x.expand(3, -1, -1), query), apart, atol=1e-6)
     assert asked == [1]
 

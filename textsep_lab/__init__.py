@@ -10,24 +10,7 @@ Example:
     (1, 32000)
 """
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-if TYPE_CHECKING:
-    from textsep_lab.detection import detect
-    from textsep_lab.separation import Separation, Separator, load_separator
-
-__all__ = ["Separation", "Separator", "detect", "load_separator"]
-
-
-def __getattr__(name: str):
-    # Looking up the version is slow next to the rest of this file, and torch takes seconds to
-    # import: `textsep --help` and the sound bank need wait for neither.
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("textsep-lab")
-    if name in __all__:
-        from textsep_lab import detection, separation
-
-        return getattr(detection if name == "detect" else separation, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# torch takes seconds to import: `textsep --help` and the synthetic sounds need not wait for it.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from textsep_lab.cli.options import EXISTING, FOLDS
+from textsep_lab.cli.options import EXISTING, FOLDS, Group
 
 
-@click.group()
+@click.group(cls=Group, renamed={"bank": "data synthetic"})
 def data() -> None:
     """Get or make recordings and mixtures."""
 
@@ -20,19 +20,19 @@ def data_esc50(dest, overwrite) -> None:
 
     A download that was cut is resumed by the same command.
     """
-    from textsep_lab.download import download
+    from textsep_lab.data.esc50_download import download
 
     click.echo(download(dest, overwrite=overwrite))
 
 
-@data.command("bank")
+@data.command("synthetic")
 @click.argument("dest", type=EXISTING)
 @click.option("--clips", default=40, show_default=True, help="Clips a class.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace a data set that is there already.")
-def data_bank(dest, clips, seed, overwrite) -> None:
-    """Write the procedural sound bank to DEST in ESC-50's layout. Needs no network."""
-    from textsep_lab.sounds import write_dataset
+def data_synthetic(dest, clips, seed, overwrite) -> None:
+    """Write the synthetic sounds to DEST in ESC-50's layout. Needs no network."""
+    from textsep_lab.data.sounds import write_dataset
 
     click.echo(write_dataset(dest, clips_per_label=clips, seed=seed, overwrite=overwrite))
 
@@ -49,6 +49,6 @@ def data_mixtures(dest, esc50, fold, count, seconds, seed) -> None:
 
     Levels of the target over each of 1 to 3 interferers are drawn from -5 to 5 dB.
     """
-    from textsep_lab.manifests import write_examples
+    from textsep_lab.data.manifests import write_examples
 
     click.echo(write_examples(dest, esc50, fold or None, count, seconds, seed))

@@ -1,24 +1,25 @@
-"""``textsep detect | describe | encoders | hearing | train-listener``."""
+"""``textsep detect | describe | encoders``."""
 
 from __future__ import annotations
 
 import click
 
-from textsep_lab.cli.options import EXISTING, FOLDS, budget, draw_learning_curve, run_settings
-
-EARS = {"default": "mini-clap", "show_default": True, "help": "Joint encoder that listens."}
+from textsep_lab.cli.options import EXISTING, refuse_existing
+from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
 
 
 @click.command()
 @click.argument("recording", type=EXISTING, metavar="FILE")
 @click.option("--label", "labels", multiple=True,
-              help="What to listen for, any words; may be given several times.  "
-              "[default: ESC-50's classes and the bank's]")  # fmt: skip
+              help="What to detect, any words; may be given several times.  "
+              "[default: ESC-50's classes and the synthetic sounds']")  # fmt: skip
 @click.option("--top", default=5, show_default=True, help="How many labels to show.")
-@click.option("--encoder", **EARS)
+@click.option("--encoder", type=click.Choice(list(JOINT_ENCODERS)),
+              default=DEFAULT_JOINT_ENCODER, show_default=True,
+              help="Joint encoder of the detector.")  # fmt: skip
 @click.option("--calibration", type=EXISTING, help="Its calibration.  [default: the shipped one]")
 @click.option("--out", type=EXISTING, help="Write the table to this CSV file.")
-@click.option("--figure", type=EXISTING, help="Draw what is heard when to this PNG file.")
+@click.option("--figure", type=EXISTING, help="Draw what is detected when to this PNG file.")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
 def detect(recording, labels, top, encoder, calibration, out, figure, overwrite) -> None:
     """Say what is in FILE, how probably, and when.
@@ -27,13 +28,12 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
     textsep detect street.wav
     textsep detect street.wav --label "a tram bell" --label "people talking"
     """
-    from textsep_lab import audio
-    from textsep_lab.detection import load_detector
-    from textsep_lab.paths import atomic_write
+    from textsep_lab.detection.detector import load_detector
+    from textsep_lab.signal import audio
+    from textsep_lab.utils.paths import atomic_write
 
-    there = [path for path in (out, figure) if path is not None and path.exists()]
-    if there and not overwrite:
-        raise FileExistsError(f"'{there[0]}' is there already: overwrite it or go elsewhere.")
+    if not overwrite:
+        refuse_existing(out, figure)
     waveform, sample_rate = audio.load(recording)
     found = load_detector(encoder, calibration).detect(
         waveform, labels or None, top, sample_rate=sample_rate
@@ -45,9 +45,9 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
         with atomic_write(out) as temporary:
             found.round(4).to_csv(temporary, index=False, lineterminator="\n")
     if figure is not None:
-        from textsep_lab import hearing_plots, plots
+        from textsep_lab import plots
 
-        plots.write(hearing_plots.detections(waveform, sample_rate, found), figure)
+        plots.write(plots.detections(waveform, sample_rate, found), figure)
 
 
 @click.command()
@@ -55,7 +55,7 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
 @click.option("--model", help="Model to ask.  [default: TEXTSEP_GEMINI_MODEL or a current one]")
 def describe(recording, model) -> None:
     """Ask Gemini what is in FILE. This sends FILE to Google, and needs GEMINI_API_KEY."""
-    from textsep_lab import gemini
+    from textsep_lab.detection import gemini
 
     for found in gemini.describe(recording, model=model, say=lambda x: click.echo(x, err=True)):
         when = "" if found.start is None else f": {found.start:.1f} to {found.end:.1f} s"
@@ -65,11 +65,11 @@ def describe(recording, model) -> None:
 @click.command()
 def encoders() -> None:
     """List the encoders: which are installed, where their weights are, what they would download."""
-    from textsep_lab.embeddings import ENCODERS
+    from textsep_lab.encoders import registry
 
-    for name, encoder in ENCODERS.items():
-        status = encoder.status()
-        what = "reads and hears" if status.hears else "reads"
+    for name in registry.encoders():
+        status = registry.encoders().load(name).status()
+        what = "embeds text and audio" if status.embeds_audio else "embeds text"
         click.echo(f"{name}: {what}, {status.dim} dimensions")
         if not status.installed:
             click.echo(f"  not installed: pip install 'textsep-lab[{status.extra}]'")
@@ -79,37 +79,3 @@ def encoders() -> None:
             click.echo(f"  would download {status.download}")
         else:
             click.echo("  weights: not where its environment variable says")
-
-
-@click.command()
-@click.option("--esc50", type=EXISTING, help="Data set in ESC-50's layout.")
-@click.option("--fold", type=FOLDS, default=4, show_default=True)
-@click.option("--encoder", **EARS)
-@click.option("--checkpoint", type=EXISTING, help="Separator to judge.  [default: the shipped one]")
-@click.option("--calibrate", type=EXISTING, help="Also write the calibration to this JSON file.")
-@click.option("--out", type=EXISTING, help="Folder for the report.  [default: reports]")
-def hearing(esc50, fold, encoder, checkpoint, calibrate, out) -> None:
-    """Judge a joint encoder and the confidence on a fold, and write hearing.md with figures."""
-    from textsep_lab import hearing_report
-    from textsep_lab.paths import reports_dir
-
-    report = hearing_report.run(esc50, fold, encoder, checkpoint)
-    if calibrate is not None:
-        click.echo(report.calibration.save(calibrate))
-    for path in report.write(out or reports_dir()):
-        click.echo(path)
-
-
-@click.command("train-listener")
-@budget
-@click.option("--batch-size", default=32, show_default=True)
-def train_listener(output_dir, **options) -> None:
-    """Train the joint embedding of text and audio, CLAP in miniature.
-
-    Kill it whenever you like: the same command goes on where it stopped.
-    """
-    from textsep_lab.contrastive import train
-    from textsep_lab.settings import ListenerSettings
-
-    click.echo(train(run_settings(ListenerSettings, options), output_dir))
-    click.echo(draw_learning_curve(output_dir))

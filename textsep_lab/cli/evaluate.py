@@ -1,4 +1,4 @@
-"""``textsep benchmark``: how well, how fast, how large."""
+"""``textsep evaluate separation | detection | speed | peers | captions``."""
 
 from __future__ import annotations
 
@@ -6,60 +6,124 @@ from pathlib import Path
 
 import click
 
-from textsep_lab.cli.options import EXISTING, FOLDS
+from textsep_lab.cli.options import EXISTING, FOLDS, Group
+from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
+
+ESC50 = click.option("--esc50", type=EXISTING, help="Data set in ESC-50's layout.")
+FOLD = click.option("--fold", "folds", type=FOLDS, multiple=True, default=(4,), show_default=True)
+CHECKPOINT = click.option(
+    "--checkpoint", type=EXISTING, help="Separator to judge.  [default: the shipped one]"
+)
+LIMIT = click.option("--limit", type=int, help="Only so many mixtures, spread over the list.")
 
 
-@click.command()
-@click.option("--esc50", type=EXISTING, help="Data set in ESC-50's layout.")
-@click.option("--fold", type=FOLDS, multiple=True, default=(4,), show_default=True)
+def _out(default: str):
+    return click.option(
+        "--out", type=EXISTING, help=f"Folder for the report.  [default: reports/{default}]"
+    )
+
+
+@click.group(cls=Group)
+def evaluate() -> None:
+    """Measure, and write a report with tables and figures.
+
+    \b
+    textsep evaluate separation --esc50 data/ESC-50                   all of it, 20 minutes
+    textsep evaluate detection --esc50 data/ESC-50
+    textsep evaluate speed
+    """
+
+
+@evaluate.command()
+@ESC50
+@FOLD
 @click.option("--systems", default="", metavar="NAME,NAME",
               help="Only these rows, without the further tables.")  # fmt: skip
-@click.option("--checkpoint", type=EXISTING, help="Weights to judge.  [default: the shipped ones]")
+@CHECKPOINT
 @click.option("--weights", multiple=True, metavar="NAME=PATH",
               help="Weights of the text-agnostic or the reference network.")  # fmt: skip
-@click.option("--limit", type=int, help="Only so many mixtures, spread over the list.")
-@click.option("--speed", is_flag=True,
-              help="Time lengths, threads, formats and the cold start; no data.")  # fmt: skip
-@click.option("--peers", is_flag=True,
-              help="Measure our networks beside those of other libraries.")  # fmt: skip
-@click.option("--minutes", type=float,
-              help="With --peers: train each for so long and score it. Rows that lie in --out with "
-              "the same budget are kept.")  # fmt: skip
-@click.option(
-    "--out",
-    type=EXISTING,
-    help="Folder for the report.  [default: reports/benchmark, or benchmark-part for a part]",
-)
-def benchmark(esc50, fold, systems, checkpoint, weights, limit, speed, peers, minutes, out) -> None:
+@LIMIT
+@_out("separation, or separation-part for a part")
+def separation(esc50, folds, systems, checkpoint, weights, limit, out) -> None:
     """Judge separators on a fold, between the unprocessed mixture and oracle masks.
 
     Every clip is a target once, mixed at 0 dB with a clip of another class and Freesound id; the
     query is the bare class name (AudioSep's protocol).
 
     \b
-    textsep benchmark --esc50 data/ESC-50                    all of it, about half an hour
-    textsep benchmark --esc50 data/ESC-50 --systems ours,irm --limit 100 --out quick
-    textsep benchmark --speed
-    textsep benchmark --peers --esc50 data/ESC-50 --minutes 30
+    textsep evaluate separation --esc50 data/ESC-50
+    textsep evaluate separation --esc50 data/ESC-50 --systems ours,irm --limit 100 --out quick
     """
-    from textsep_lab.paths import reports_dir
+    from textsep_lab.evaluation import separation_report
 
+    names = tuple(name.strip() for name in systems.split(",") if name.strip())
+    report = separation_report.run(esc50, folds, checkpoint, names, limit, _paths(weights))
     part = bool(systems or limit)  # which must not take the place of a whole report
-    out = Path(out or reports_dir() / ("benchmark-part" if part else "benchmark"))
-    if speed:
-        from textsep_lab.benchmark import speed_report as module
+    _write(report, out, "separation-part" if part else "separation")
 
-        report = module.run(checkpoint)
-    elif peers:
-        from textsep_lab.benchmark import peers_report as module
 
-        report = module.run(esc50, fold, minutes, limit, out)
-    else:
-        from textsep_lab.benchmark import report as module
+@evaluate.command()
+@ESC50
+@click.option("--fold", type=FOLDS, default=4, show_default=True)
+@click.option("--encoder", type=click.Choice(list(JOINT_ENCODERS)),
+              default=DEFAULT_JOINT_ENCODER, show_default=True,
+              help="Joint encoder of the detector.")  # fmt: skip
+@CHECKPOINT
+@click.option("--calibrate", type=EXISTING, help="Also write the calibration to this JSON file.")
+@_out("detection")
+def detection(esc50, fold, encoder, checkpoint, calibrate, out) -> None:
+    """Judge a detector and the confidence on a fold; with --calibrate, fit its curves."""
+    from textsep_lab.evaluation import detection_report
 
-        names = tuple(name.strip() for name in systems.split(",") if name.strip())
-        report = module.run(esc50, fold, checkpoint, names, limit, _paths(weights))
-    for path in report.write(out):
+    report, calibration = detection_report.run(esc50, fold, encoder, checkpoint)
+    if calibrate is not None:
+        click.echo(calibration.save(calibrate))
+    _write(report, out, "detection")
+
+
+@evaluate.command()
+@CHECKPOINT
+@_out("speed")
+def speed(checkpoint, out) -> None:
+    """Time lengths, threads, number formats and the cold start; needs no data."""
+    from textsep_lab.evaluation import speed_report
+
+    _write(speed_report.run(checkpoint), out, "speed")
+
+
+@evaluate.command()
+@ESC50
+@FOLD
+@click.option("--minutes", type=float,
+              help="Train each for so long and score it. Rows that lie in --out with the same "
+              "budget are kept.")  # fmt: skip
+@LIMIT
+@_out("peers")
+def peers(esc50, folds, minutes, limit, out) -> None:
+    """Measure our networks beside external models, those of other libraries.
+
+    \b
+    textsep evaluate peers --esc50 data/ESC-50 --minutes 30
+    """
+    from textsep_lab.evaluation import external_report
+    from textsep_lab.utils.paths import reports_dir
+
+    out = out or reports_dir() / "peers"
+    _write(external_report.run(esc50, folds, minutes, limit, out), out, "peers")
+
+
+@evaluate.command()
+def captions() -> None:
+    """Say how often paraphrases are understood: the nearest label, and the query classifier."""
+    from textsep_lab.evaluation import captions as module
+
+    click.echo(module.summary())
+
+
+def _write(report, out: Path | None, name: str) -> None:
+    from textsep_lab.utils.paths import reports_dir
+
+    for path in report.write(out or reports_dir() / name):
         click.echo(path)
 
 

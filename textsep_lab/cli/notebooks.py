@@ -34,10 +34,10 @@ def run(only, settings, out, jobs) -> None:
     textsep notebooks run
     textsep notebooks run --only 03 --set steps=200 --set lr=1e-3
     """
-    from textsep_lab import batch
-    from textsep_lab import notebooks as chapters
-    from textsep_lab.classroom import data_root
-    from textsep_lab.paths import reports_dir
+    from textsep_lab.teaching import batch
+    from textsep_lab.teaching import chapters as chapters
+    from textsep_lab.teaching.helpers import data_root
+    from textsep_lab.utils.paths import reports_dir
 
     out = out or reports_dir() / "notebooks"
     planned = batch.plan(chapters.choose(list(only)), out, _pairs(settings))
@@ -57,11 +57,12 @@ def sweep(notebook, axes, out, jobs) -> None:
     \b
     textsep notebooks sweep 03 --grid lr=1e-3,3e-4 --grid batch_size=8,16
     """
-    from textsep_lab import batch, plots
-    from textsep_lab import notebooks as chapters
-    from textsep_lab import sweep as sweeping
-    from textsep_lab.classroom import data_root
-    from textsep_lab.paths import reports_dir
+    from textsep_lab import plots
+    from textsep_lab.teaching import batch
+    from textsep_lab.teaching import chapters as chapters
+    from textsep_lab.teaching import sweep as sweeping
+    from textsep_lab.teaching.helpers import data_root
+    from textsep_lab.utils.paths import reports_dir
 
     path = chapters.choose([notebook])[0]
     axes = _pairs(axes)
@@ -81,9 +82,9 @@ def sweep(notebook, axes, out, jobs) -> None:
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
 def save(only, jobs) -> None:
     """Run chapters with their own parameters and keep the outputs in them."""
-    from textsep_lab import batch
-    from textsep_lab import notebooks as chapters
-    from textsep_lab.classroom import data_root
+    from textsep_lab.teaching import batch
+    from textsep_lab.teaching import chapters as chapters
+    from textsep_lab.teaching.helpers import data_root
 
     data_root()
     paths = [chapters.tidy(path) for path in chapters.choose(list(only))]
@@ -96,7 +97,7 @@ def save(only, jobs) -> None:
 @notebooks.command()
 def tidy() -> None:
     """Write badges, links, the repository's address and the exercises' stubs anew."""
-    from textsep_lab import notebooks as chapters
+    from textsep_lab.teaching import chapters as chapters
 
     for path in chapters.chapters():
         click.echo(chapters.tidy(path))
@@ -112,8 +113,8 @@ def _pairs(texts) -> dict[str, str]:
 
 def _report(table, out: Path) -> None:
     """Print the summary and keep it beside the executed copies; status 1 if a notebook failed."""
-    from textsep_lab import batch
-    from textsep_lab.paths import atomic_write
+    from textsep_lab.teaching import batch
+    from textsep_lab.utils.paths import atomic_write
 
     with atomic_write(out / "summary.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")

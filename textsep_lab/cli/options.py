@@ -1,8 +1,12 @@
-"""What several commands share."""
+"""What commands share: options read off a settings dataclass, and groups that know old names."""
 
 from __future__ import annotations
 
+import types
+from collections.abc import Callable, Collection
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import click
 
@@ -10,68 +14,73 @@ EXISTING = click.Path(path_type=Path)
 FOLDS = click.IntRange(1, 5)
 
 
-def budget(command):
-    """Add the options that say on what, how long and how fast a training run learns."""
-    options = [
-        click.option("--esc50-path", type=EXISTING, help="Data set in ESC-50's layout."),
-        click.option(
-            "--extra-path",
-            "extra_paths",
-            type=EXISTING,
-            multiple=True,
-            help="One more data set to train on; may be given several times.",
-        ),
-        click.option(
-            "--extra-share", default=0.2, show_default=True, help="How often those are drawn."
-        ),
-        click.option(
-            "--companion-share",
-            default=0.0,
-            show_default=True,
-            help="How often a source is two recordings of its class at once.",
-        ),
-        click.option(
-            "--output-dir",
-            type=EXISTING,
-            required=True,
-            help="Folder of the run; a run that lies there is resumed.",
-        ),
-        click.option("--epochs", type=float, help="Budget in passes over the training clips."),
-        click.option("--steps", type=int, help="Budget in steps."),
-        click.option("--minutes", type=float, help="Budget in minutes."),
-        click.option("--lr", default=2e-3, show_default=True, help="Highest learning rate."),
-        click.option(
-            "--train-folds", type=FOLDS, multiple=True, default=(1, 2, 3), show_default=True
-        ),
-        click.option("--val-folds", type=FOLDS, multiple=True, default=(4,), show_default=True),
-        click.option(
-            "--encoder", default="minilm-l6-int8", show_default=True, help="Text encoder."
-        ),
-        click.option("--seconds", default=4.096, show_default=True, help="Length of the examples."),
-        click.option(
-            "--val-every", default=500, show_default=True, help="Steps between validations."
-        ),
-        click.option("--seed", default=0, show_default=True),
-        click.option(
-            "--precision",
-            type=click.Choice(["32-true", "bf16-mixed"]),
-            default="32-true",
-            show_default=True,
-            help="bf16-mixed is faster where the processor knows bfloat16.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+class SentenceError(click.ClickException):
+    """An error the package raises on purpose: its sentence, and exit status 2."""
+
+    exit_code = 2
 
 
-def run_settings(kind: type, options: dict):
-    """Return the settings of a run; without a budget, 30 epochs."""
-    if all(options[name] is None for name in ("epochs", "steps", "minutes")):
-        options["epochs"] = 30
-    root, extra = options.pop("esc50_path"), options.pop("extra_paths")
-    paths = {"esc50_path": None if root is None else str(root)}
-    return kind(**paths, extra_paths=tuple(map(str, extra)), **options)
+class Group(click.Group):
+    """A group of commands that says what a command is called now.
+
+    Args:
+        renamed: today's command for each old name.
+    """
+
+    def __init__(self, *args: Any, renamed: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.renamed = renamed or {}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, ImportError) as error:
+            raise SentenceError(str(error)) from error
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and args[0] in self.renamed:
+            ctx.fail(f"'{args[0]}' is now `textsep {self.renamed[args[0]]}`.")
+        return super().resolve_command(ctx, args)
+
+
+def settings_options(kind: type, leave_out: Collection[str] = ()) -> Callable:
+    """Return a decorator that adds an option for each field of a settings dataclass.
+
+    The field's default is the option's, its metadata's ``help`` the sentence, its ``choices`` the
+    values; a tuple may be given several times.
+    """
+    hints = get_type_hints(kind)
+
+    def decorate(command: Callable) -> Callable:
+        for each in reversed([f for f in fields(kind) if f.name not in leave_out]):
+            command = _option(each, hints[each.name])(command)
+        return command
+
+    return decorate
+
+
+def _option(each: Field, hint: Any) -> Callable:
+    several = get_origin(hint) is tuple
+    plain = _plain(hint)
+    kind: Any = FOLDS if each.name.endswith("_folds") else plain
+    if "choices" in each.metadata:
+        kind = click.Choice(list(each.metadata["choices"]))
+    said = each.metadata["help"] + ("  May be given several times." if several else "")
+    # extra_paths is given as one --extra-path after the other
+    name = each.name[:-1] if several and each.name != "sources" else each.name
+    flag = {"is_flag": True} if plain is bool else {"type": kind, "multiple": several}
+    shown = each.default not in (None, (), False)
+    return click.option(
+        f"--{name.replace('_', '-')}", each.name, default=each.default, help=said,
+        show_default=shown, **flag,
+    )  # fmt: skip
+
+
+def _plain(hint: Any) -> type:
+    """Return the type of one value: of ``float | None`` or ``tuple[float, ...]``, float."""
+    if get_origin(hint) in (Union, types.UnionType, tuple):
+        return next(x for x in get_args(hint) if x not in (type(None), Ellipsis))
+    return hint
 
 
 def draw_learning_curve(folder: Path) -> Path:
@@ -82,3 +91,10 @@ def draw_learning_curve(folder: Path) -> Path:
 
     figure = plots.learning_curve(pd.read_csv(folder / "log.csv"))
     return plots.write(figure, folder / "learning_curve.png")
+
+
+def refuse_existing(*files: Path | None) -> None:
+    """Raise FileExistsError if a file is there already."""
+    for file in files:
+        if file is not None and file.exists():
+            raise FileExistsError(f"'{file}' is there already: give --overwrite, or another place.")

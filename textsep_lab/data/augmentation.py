@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft
 
-from textsep_lab.spectral import band_matrix
+from textsep_lab.signal.stft import band_matrix
 
 #: How often speed is changed, and colour.
 SHARE = 0.3

@@ -1,6 +1,6 @@
 """ESC-50 on disk: 2,000 labelled clips of 5 s in 50 classes and 5 folds (taught in notebook 01).
 
-Nothing here needs the network: `textsep_lab.download.download` fetches the dataset.
+Nothing here needs the network: `textsep_lab.data.esc50_download.download` fetches the dataset.
 
 Reference: K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM MM 2015.
 Licence of the recordings: CC BY-NC 3.0.
@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from textsep_lab import audio, paths
+from textsep_lab.signal import audio
+from textsep_lab.utils import paths
 
 ENVIRONMENT_VARIABLE = "TEXTSEP_ESC50"
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")

@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
-from textsep_lab import esc50, paths
+from textsep_lab.data import esc50
+from textsep_lab.utils import paths
 
 OFFICIAL_URL = (  # a commit, as its contents cannot change
     "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip"

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from textsep_lab import audio, esc50
-from textsep_lab.mixtures import Clips, Recipe, render
-from textsep_lab.paths import atomic_write
-from textsep_lab.recipes import RecipeSampler
+from textsep_lab.data import esc50
+from textsep_lab.data.mixtures import Clips, Recipe, render
+from textsep_lab.data.sampling import RecipeSampler
+from textsep_lab.signal import audio
+from textsep_lab.utils.paths import atomic_write
 
 _TUPLES = {"sources": str, "snr_db": float, "offsets": int}
 _NUMBERS = {"samples": int, "gain_db": float, "seed": int}
@@ -29,10 +30,10 @@ def write_manifest(recipes: list[Recipe], path: str | Path) -> Path:
     for name, of in _TUPLES.items():
         # Plain numbers first: NumPy's would be written with their type around them.
         table[name] = [";".join(str(of(value)) for value in values) for values in table[name]]
-    if any(recipe.companions for recipe in recipes):
-        table["companions"] = [";".join(names) for names in table["companions"]]
+    if any(recipe.same_class for recipe in recipes):
+        table["same_class"] = [";".join(names) for names in table["same_class"]]
     else:
-        table = table.drop(columns="companions")
+        table = table.drop(columns="same_class")
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
     return Path(path)
@@ -59,10 +60,10 @@ def read_manifest(path: str | Path) -> list[Recipe]:
 def _recipe(row: dict[str, str]) -> Recipe:
     values = {k: tuple(map(of, filter(None, row[k].split(";")))) for k, of in _TUPLES.items()}
     values |= {k: of(row[k]) for k, of in _NUMBERS.items()}
-    companions = row.get("companions", "")
-    values["companions"] = tuple(companions.split(";")) if companions else ()
+    same_class = row.get("same_class", "")
+    values["same_class"] = tuple(same_class.split(";")) if same_class else ()
     recipe = Recipe(**{**row, **values})
-    if len(recipe.companions) not in (0, len(recipe.sources)):
+    if len(recipe.same_class) not in (0, len(recipe.sources)):
         raise ValueError(f"'{row['sources']}' needs a companion each, an empty one for none")
     if not len(recipe.sources) == len(recipe.offsets) == len(recipe.snr_db) + 1:
         raise ValueError(f"'{row['sources']}' needs an offset each and a level after the first")

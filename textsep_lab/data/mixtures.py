@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from textsep_lab import esc50
+from textsep_lab.data import esc50
 
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -29,7 +29,7 @@ class Recipe:
         samples: length of the mixture.
         gain_db: gain of everything, in dB.
         seed: seed of the augmentation, when one is used.
-        companions: for each source a second clip of its class, that sounds with it as one source;
+        same_class: for each source a second clip of its class, that sounds with it as one source;
             an empty name for none, empty when no source has one.
     """
 
@@ -40,7 +40,7 @@ class Recipe:
     samples: int
     gain_db: float = 0.0
     seed: int = 0
-    companions: tuple[str, ...] = ()
+    same_class: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def render_sources(
         return wrapped(augment(waveform, rng), 0, recipe.samples)
 
     sources = [voice(*source) for source in zip(recipe.sources, recipe.offsets, strict=True)]
-    for i, name in enumerate(recipe.companions):
+    for i, name in enumerate(recipe.same_class):
         if name:
             second = voice(name, int(rng.integers(recipe.samples)))
             sources[i] = sources[i] + scale_to_snr(second, sources[i], rng.uniform(-5.0, 5.0))

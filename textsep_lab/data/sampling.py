@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from textsep_lab.mixtures import Clips, Recipe
+from textsep_lab.data.mixtures import Clips, Recipe
 
 
 def active_offset(waveform: np.ndarray, samples: int, rng: np.random.Generator) -> int:
@@ -35,7 +35,7 @@ class RecipeSampler:
         samples: length of the mixtures.
         snr_db: range of the target's level over each interferer.
         interferers: probability of 1, 2, … interferers.
-        companion_share: how often a source is two clips of its class at once.
+        same_class_share: how often a source is two clips of its class at once.
 
     Raises:
         ValueError: fewer classes than sources, or no clips that may meet.
@@ -47,7 +47,7 @@ class RecipeSampler:
         samples: int,
         snr_db: tuple[float, float] = (-5.0, 5.0),
         interferers: tuple[float, ...] = (0.8, 0.15, 0.05),
-        companion_share: float = 0.0,
+        same_class_share: float = 0.0,
     ) -> None:
         self.clips, self.samples, self.snr_db = clips, samples, snr_db
         self.interferers = np.asarray(interferers) / np.sum(interferers)
@@ -58,7 +58,7 @@ class RecipeSampler:
         self.category = dict(zip(table["filename"], table["category"], strict=True))
         weight = table["weight"] if "weight" in table else pd.Series(1.0, table.index)
         self._cumulative = np.cumsum(weight / weight.sum())
-        self.companion_share = companion_share
+        self.same_class_share = same_class_share
         self._class = table.groupby("category")["filename"].apply(list).to_dict()
 
     def _draw_row(self, rng: np.random.Generator) -> tuple[str, str, int]:
@@ -84,15 +84,15 @@ class RecipeSampler:
             offsets=tuple(active_offset(self.clips[r[0]], self.samples, rng) for r in rows),
             samples=self.samples,
             seed=int(rng.integers(2**31)),
-            companions=self._companions(rows, rng),
+            same_class=self._same_class(rows, rng),
         )
 
-    def _companions(self, rows: list, rng: np.random.Generator) -> tuple[str, ...]:
+    def _same_class(self, rows: list, rng: np.random.Generator) -> tuple[str, ...]:
         """Return a further clip of each source's class, or none; see `Recipe`."""
-        if not self.companion_share:
+        if not self.same_class_share:
             return ()
         names = tuple(
-            str(rng.choice(self._class[row[1]])) if rng.random() < self.companion_share else ""
+            str(rng.choice(self._class[row[1]])) if rng.random() < self.same_class_share else ""
             for row in rows
         )
         return names if any(names) else ()

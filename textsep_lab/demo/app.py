@@ -1,4 +1,4 @@
-"""The app: a thin skin of widgets around the studio. Taught in notebook 06."""
+"""The app: a thin skin of widgets around the session. Taught in notebook 06."""
 
 from __future__ import annotations
 
@@ -7,62 +7,63 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from textsep_lab import gemini, studio_exports
-from textsep_lab.demo import lanes, words
-from textsep_lab.demo.courier import Courier
-from textsep_lab.demo.panels import HearPanel, ResultPanel, SettingsPanel, SourcePanel
+from textsep_lab.demo import tracks, words
+from textsep_lab.demo.file_transfer import FileTransfer
+from textsep_lab.demo.panels import DetectionPanel, ResultPanel, SettingsPanel, SourcePanel
 from textsep_lab.demo.parts import Notice, QueryRows, WindowRows, box, button, heading
-from textsep_lab.demo.stage import Stage
+from textsep_lab.demo.timeline import Timeline
 from textsep_lab.demo.worker import Worker
-from textsep_lab.studio import Studio
-from textsep_lab.studio_request import Chip, Query, Request, Run
-from textsep_lab.studio_sources import Recording, open_bytes
-from textsep_lab.timegate import Window
+from textsep_lab.detection import gemini
+from textsep_lab.session import exports
+from textsep_lab.session.recordings import Recording, open_bytes
+from textsep_lab.session.request import Query, Request, Run, Suggestion
+from textsep_lab.session.session import Session
+from textsep_lab.signal.timegate import Window
 
 
 class App(widgets.Box):
-    """The studio as a page.
+    """The session as a page.
 
     Args:
-        studio: None makes a new one; its weights are loaded in the background.
+        session: None makes a new one; its weights are loaded in the background.
     """
 
-    def __init__(self, studio: Studio | None = None) -> None:
-        self.studio, self.worker, self.run = studio or Studio(), Worker(), None
-        self._chips: list[Chip] = []
-        self.stage = Stage()
-        self.stage.observe(lambda change: self._windows_changed(change["new"]), "windows")
+    def __init__(self, session: Session | None = None) -> None:
+        self.session, self.worker, self.run = session or Session(), Worker(), None
+        self._suggestions: list[Suggestion] = []
+        self.timeline = Timeline()
+        self.timeline.observe(lambda change: self._windows_changed(change["new"]), "windows")
         self._make_panels()
         super().__init__([
             widgets.HTML('<header><h2>textsep</h2><p>Name a sound, mark a stretch of time, keep it '
                          f'or take it away.</p></header>{words.HELP}'),
-            self.source, self.stage, self._controls(), self._go, self.results,
+            self.source, self.timeline, self._controls(), self._go, self.results,
         ])  # fmt: skip
         self.add_class("textsep-app")
-        self._show_recording(self.studio.recording)
+        self._show_recording(self.session.recording)
         self.rows.show((Query("dog barking"),))
-        self.stage.windows = [[1.0, 3.5]]
-        self.worker.start("load", lambda _: self.studio.separator, self.notice.fail)
+        self.timeline.windows = [[1.0, 3.5]]
+        self.worker.start("load", lambda _: self.session.separator, self.notice.fail)
 
     def _make_panels(self) -> None:
-        courier = Courier(self._received, lambda said: self.source.notice.fail(said))
-        self.source = SourcePanel(courier, self._open)
+        file_transfer = FileTransfer(self._received, lambda said: self.source.notice.fail(said))
+        self.source = SourcePanel(file_transfer, self._open)
         self.times = WindowRows(self._set_windows)
-        self.hear = HearPanel(self._detect, self._suggest, self._choose)
-        self.hear.allow_gemini(any(map(os.environ.get, ("GEMINI_API_KEY", "GOOGLE_API_KEY"))))
+        self.compare = DetectionPanel(self._detect, self._suggest, self._choose)
+        self.compare.allow_gemini(any(map(os.environ.get, ("GEMINI_API_KEY", "GOOGLE_API_KEY"))))
         self.rows = QueryRows(self._request_changed, self._separate)
-        self.settings = SettingsPanel(self._request_changed, self._use_ears)
+        self.settings = SettingsPanel(self._request_changed, self._use_detector)
         self.notice = Notice()
         self.progress = widgets.FloatProgress(0, min=0, max=1)
         self.progress.add_class("progress")
         start = button("Separate", self._separate, "go", tip="Separate; again to start anew")
         self._go = box(start, self.progress, self.notice, name="go-row")
         self._busy(False)
-        self.results = ResultPanel(courier.save, self._show_run)
+        self.results = ResultPanel(file_transfer.save, self._show_run)
 
     def _controls(self) -> widgets.Box:
         when = box(heading("When"), self.times, name="panel")
-        what = box(heading("What"), self.rows, self.hear, name="panel")
+        what = box(heading("What"), self.rows, self.compare, name="panel")
         how = box(heading("How"), self.settings, name="panel")
         return box(what, when, how, name="panels")
 
@@ -75,7 +76,7 @@ class App(widgets.Box):
         def job(cancelled: Callable[[], bool]) -> None:
             recording = opener()
             if not cancelled():
-                self.studio.open(recording)
+                self.session.open(recording)
                 self._show_recording(recording)
                 self._set_windows([])
 
@@ -88,42 +89,42 @@ class App(widgets.Box):
             return
         self._call_off()
         try:
-            request = studio_exports.open_recipe(self.studio, data)
+            request = exports.open_recipe(self.session, data)
         except (ValueError, OSError) as error:
             self.source.notice.fail(str(error))
             return
-        self._show_recording(self.studio.recording)
+        self._show_recording(self.session.recording)
         self._show_request(request)
 
     def _call_off(self) -> None:
         for kind in ("open", "detect", "separate"):
             self.worker.cancel(kind)
         self._busy(False)
-        self.hear.busy(False)
+        self.compare.busy(False)
 
     def _show_recording(self, recording: Recording) -> None:
         self.run = None
         self.source.show(recording)
-        self._chips = []
-        self.hear.show([])
+        self._suggestions = []
+        self.compare.show([])
         self.results.clear()
-        self._fill_stage(recording, *lanes.of_recording(recording))
+        self._fill_timeline(recording, *tracks.of_recording(recording))
 
-    def _fill_stage(self, recording: Recording, pictures: list, tracks: list) -> None:
+    def _fill_timeline(self, recording: Recording, pictures: list, tracks: list) -> None:
         self.times.duration = recording.duration
-        with self.stage.hold_sync():
-            if self.stage.duration != recording.duration:
-                self.stage.duration = recording.duration
-            if len(tracks) != len(self.stage.tracks):  # else go on hearing the same one
-                self.stage.track = min(1, len(tracks) - 1)
-            self.stage.lanes, self.stage.tracks = pictures, tracks
-            self.stage.spans = lanes.spans(self._chips, recording.duration)
+        with self.timeline.hold_sync():
+            if self.timeline.duration != recording.duration:
+                self.timeline.duration = recording.duration
+            if len(tracks) != len(self.timeline.tracks):  # else go on hearing the same one
+                self.timeline.track = min(1, len(tracks) - 1)
+            self.timeline.panels, self.timeline.tracks = pictures, tracks
+            self.timeline.spans = tracks.spans(self._suggestions, recording.duration)
 
     # ---- windows
 
     def _set_windows(self, windows: list[Window]) -> None:
-        self.stage.windows = [list(window) for window in windows]
-        self.times.show(self.stage.windows)
+        self.timeline.windows = [list(window) for window in windows]
+        self.times.show(self.timeline.windows)
 
     def _windows_changed(self, windows: list[list[float]]) -> None:
         self.times.show(windows)
@@ -132,36 +133,38 @@ class App(widgets.Box):
     # ---- what is in it
 
     def _detect(self) -> None:
-        self._listen(lambda cancelled: self.studio.detect(), "Listening…")
+        self._listen(lambda cancelled: self.session.detect(), "Listening…")
 
     def _suggest(self) -> None:
-        self._listen(lambda cancelled: self.studio.suggest(self.hear.notice.tell), gemini.PRIVACY)
+        self._listen(
+            lambda cancelled: self.session.suggest(self.compare.notice.tell), gemini.PRIVACY
+        )
 
-    def _listen(self, listen: Callable[..., list[Chip]], said: str) -> None:
-        recording = self.studio.recording
+    def _listen(self, listen: Callable[..., list[Suggestion]], said: str) -> None:
+        recording = self.session.recording
 
         def job(cancelled: Callable[[], bool]) -> None:
-            chips = listen(cancelled)
+            suggestions = listen(cancelled)
             if not cancelled():
-                self._chips = chips
-                self.stage.spans = lanes.spans(chips, recording.duration)
-                self.hear.busy(False)
-                self.hear.show(chips)
+                self._suggestions = suggestions
+                self.timeline.spans = tracks.spans(suggestions, recording.duration)
+                self.compare.busy(False)
+                self.compare.show(suggestions)
 
         def failed(said: str) -> None:
-            self.hear.busy(False)
-            self.hear.notice.fail(said)
+            self.compare.busy(False)
+            self.compare.notice.fail(said)
 
-        self.hear.busy(True)
-        self.hear.notice.tell(said)
+        self.compare.busy(True)
+        self.compare.notice.tell(said)
         self.worker.start("detect", job, failed)
 
-    def _choose(self, chip: Chip) -> None:
-        """Take a chip as the query, and its moments as windows."""
+    def _choose(self, suggestion: Suggestion) -> None:
+        """Take a suggestion as the query, and its moments as windows."""
         mode = self.rows.queries[0].mode
-        self.rows.show((Query(chip.label, mode),))
-        whole = self.studio.recording.duration
-        known = [span for span in chip.spans if span != (0.0, whole)]
+        self.rows.show((Query(suggestion.label, mode),))
+        whole = self.session.recording.duration
+        known = [span for span in suggestion.spans if span != (0.0, whole)]
         self._set_windows(known)
 
     # ---- separating
@@ -169,12 +172,12 @@ class App(widgets.Box):
     @property
     def request(self) -> Request:
         """What the controls ask for."""
-        windows = tuple(map(tuple, self.stage.windows)) or None
+        windows = tuple(map(tuple, self.timeline.windows)) or None
         return Request(self.rows.queries, windows, **self.settings.values)
 
     def _request_changed(self) -> None:
         request = self.request
-        self.stage.fade, self.stage.mode = request.fade, request.mode
+        self.timeline.fade, self.timeline.mode = request.fade, request.mode
         if self.run is not None:
             self.results.outdated(not request.resembles(self.run.request))
 
@@ -186,9 +189,9 @@ class App(widgets.Box):
                 if not cancelled():
                     self._advance(share, doing)
 
-            run = self.studio.separate(request, advance, cancelled)
+            run = self.session.separate(request, advance, cancelled)
             advance(1.0, "Drawing")
-            drawn = lanes.of_run(run)
+            drawn = tracks.of_run(run)
             if not cancelled():
                 self._show_results(run, drawn)
 
@@ -210,19 +213,19 @@ class App(widgets.Box):
 
     def _show_results(self, run: Run, drawn: tuple[list[dict], list[dict]]) -> None:
         self.run = run
-        self._fill_stage(run.recording, *drawn)
-        self.results.show(run, self.studio.runs)
+        self._fill_timeline(run.recording, *drawn)
+        self.results.show(run, self.session.runs)
         self._busy(False)
         self._request_changed()
 
     def _show_run(self, run: Run) -> None:
         """Go back to an earlier run: its recording, its request and its results."""
         self._call_off()
-        if run.recording is not self.studio.recording:
-            self.studio.open(run.recording)
+        if run.recording is not self.session.recording:
+            self.session.open(run.recording)
             self._show_recording(run.recording)
         self._show_request(run.request)
-        self._show_results(run, lanes.of_run(run))
+        self._show_results(run, tracks.of_run(run))
 
     def _show_request(self, request: Request) -> None:
         self.rows.show(request.queries)
@@ -231,11 +234,13 @@ class App(widgets.Box):
 
     # ---- the rest
 
-    def _use_ears(self, name: str) -> None:
-        self.worker.start("ears", lambda _: self.studio.use_ears(name), self.hear.notice.fail)
+    def _use_detector(self, name: str) -> None:
+        self.worker.start(
+            "ears", lambda _: self.session.use_detector(name), self.compare.notice.fail
+        )
 
 
-def app(studio: Studio | None = None) -> App:
+def app(session: Session | None = None) -> App:
     """Return the interactive demo; a notebook shows it by itself.
 
     Example:
@@ -243,4 +248,4 @@ def app(studio: Studio | None = None) -> App:
         >>> page.request.queries[0].text, page.request.windows
         ('dog barking', ((1.0, 3.5),))
     """
-    return App(studio)
+    return App(session)

@@ -1,4 +1,4 @@
-"""The courier: brings files from the browser to Python and back, and records the microphone.
+"""The file transfer: brings files from the browser to Python and back, and records the microphone.
 
 A file travels in pieces, each answered before the next is sent: no message is too large for a
 server, and what is too large is refused before it is sent. Taught in notebook 06.
@@ -12,10 +12,10 @@ import anywidget
 from traitlets import Int, Unicode
 
 from textsep_lab.demo.bundle import script, style
-from textsep_lab.studio_sources import ENDINGS, MAX_BYTES, check_size
+from textsep_lab.session.recordings import ENDINGS, MAX_BYTES, check_size
 
 
-class Courier(anywidget.AnyWidget):
+class FileTransfer(anywidget.AnyWidget):
     """Buttons to open a file and to record; carries the style of the whole app.
 
     Traits, shared with the browser:
@@ -28,7 +28,7 @@ class Courier(anywidget.AnyWidget):
         failed: is called with a sentence when something went wrong, with none when a file begins.
     """
 
-    _esm = script("basics.js", "courier.js")
+    _esm = script("basics.js", "file_transfer.js")
     _css = style("app.css", "fields.css", "panels.css")
 
     accept = Unicode(",".join((*ENDINGS, ".json"))).tag(sync=True)

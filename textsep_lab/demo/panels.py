@@ -8,22 +8,23 @@ from typing import ClassVar
 
 import ipywidgets as widgets
 
-from textsep_lab import gemini, studio_exports
 from textsep_lab.demo import words
-from textsep_lab.demo.courier import Courier
-from textsep_lab.demo.lanes import is_faint
+from textsep_lab.demo.file_transfer import FileTransfer
 from textsep_lab.demo.parts import Notice, box, button, heading
+from textsep_lab.demo.tracks import is_faint
 from textsep_lab.demo.worker import sentence
-from textsep_lab.studio import ears
-from textsep_lab.studio_request import COMPONENTS, Chip, Request, Run
-from textsep_lab.studio_sources import (
+from textsep_lab.detection import gemini
+from textsep_lab.session import exports
+from textsep_lab.session.recordings import (
     Recording,
     esc50_clips,
     examples,
     open_esc50,
     open_example,
 )
-from textsep_lab.timegate import DEFAULT_FADE
+from textsep_lab.session.request import COMPONENTS, Request, Run, Suggestion
+from textsep_lab.session.session import available_detectors
+from textsep_lab.signal.timegate import DEFAULT_FADE
 
 Opener = Callable[[], Recording]
 
@@ -32,12 +33,12 @@ class SourcePanel(widgets.Box):
     """Examples, ESC-50 where it is on disk, files and the microphone.
 
     Args:
-        courier: brings files.
+        file_transfer: brings files.
         opened: is called with what opens the recording that was chosen.
     """
 
-    def __init__(self, courier: Courier, opened: Callable[[Opener], None]) -> None:
-        self.courier, self.notice = courier, Notice()
+    def __init__(self, file_transfer: FileTransfer, opened: Callable[[Opener], None]) -> None:
+        self.file_transfer, self.notice = file_transfer, Notice()
         self.about = widgets.Label()
         self.about.add_class("about")
         names = [("Choose an example…", ""), *((name, name) for name in examples())]
@@ -49,7 +50,7 @@ class SourcePanel(widgets.Box):
                 opened(partial(open_example, name))
 
         _on_value(self._example, choose)
-        row = box(self._example, *self._esc50(opened), courier, name="source-row")
+        row = box(self._example, *self._esc50(opened), file_transfer, name="source-row")
         super().__init__([row, self.about, self.notice])
         self.add_class("source")
 
@@ -77,28 +78,30 @@ class SourcePanel(widgets.Box):
         return [kind, clip]
 
 
-class HearPanel(widgets.Box):
-    """What is in the recording: a button that asks, and a chip for each answer.
+class DetectionPanel(widgets.Box):
+    """What is in the recording: a button that asks, and a suggestion for each answer.
 
     Args:
         detect, suggest: are called by the buttons for the ears and for Gemini.
-        chosen: is called with the chip that was clicked.
+        chosen: is called with the suggestion that was clicked.
     """
 
     def __init__(
         self,
         detect: Callable[[], None],
         suggest: Callable[[], None],
-        chosen: Callable[[Chip], None],
+        chosen: Callable[[Suggestion], None],
     ) -> None:
         self._chosen, self.notice = chosen, Notice()
-        self._chips = box(name="chips")
+        self._suggestions = box(name="suggestions")
         self._detect = button("What's in here?", detect, "quiet")
         ask = button("Ask Gemini", suggest, "quiet", tip=gemini.PRIVACY)
         warning = widgets.HTML(f'<p class="told">{gemini.PRIVACY}</p>')
         self._gemini = box(ask, warning, name="gemini")
-        super().__init__([box(self._detect, name="chips"), self._chips, self._gemini, self.notice])
-        self.add_class("hear")
+        super().__init__(
+            [box(self._detect, name="suggestions"), self._suggestions, self._gemini, self.notice]
+        )
+        self.add_class("compare")
 
     def allow_gemini(self, allowed: bool) -> None:
         """Show the button for Gemini, with what it does to privacy, or hide it."""
@@ -110,17 +113,17 @@ class HearPanel(widgets.Box):
         if not busy:
             self.notice.tell("")
 
-    def show(self, chips: list[Chip]) -> None:
-        """Show a chip for each sound, and say so where none of them is likely."""
-        self._chips.children = [self._chip(chip) for chip in chips]
-        if chips and all(is_faint(chip) for chip in chips):
+    def show(self, suggestions: list[Suggestion]) -> None:
+        """Show a suggestion for each sound, and say so where none of them is likely."""
+        self._suggestions.children = [self._suggestion(suggestion) for suggestion in suggestions]
+        if suggestions and all(is_faint(suggestion) for suggestion in suggestions):
             self.notice.tell("Nothing that the ears know is heard clearly; these are guesses.")
 
-    def _chip(self, chip: Chip) -> widgets.Button:
-        said = "" if chip.probability is None else f"  {100 * chip.probability:.0f} %"
-        tip = f"Ask for “{chip.label}” where it is heard"
-        classes = ("chip", "faint") if is_faint(chip) else ("chip",)
-        return button(chip.label + said, lambda: self._chosen(chip), *classes, tip=tip)
+    def _suggestion(self, suggestion: Suggestion) -> widgets.Button:
+        said = "" if suggestion.probability is None else f"  {100 * suggestion.probability:.0f} %"
+        tip = f"Ask for “{suggestion.label}” where it is heard"
+        classes = ("suggestion", "faint") if is_faint(suggestion) else ("suggestion",)
+        return button(suggestion.label + said, lambda: self._chosen(suggestion), *classes, tip=tip)
 
 
 class SettingsPanel(widgets.Box):
@@ -128,10 +131,10 @@ class SettingsPanel(widgets.Box):
 
     Args:
         changed: is called when any of them changes.
-        ears_chosen: is called with the name of an encoder.
+        detector_chosen: is called with the name of an encoder.
     """
 
-    def __init__(self, changed: Callable[[], None], ears_chosen: Callable[[str], None]) -> None:
+    def __init__(self, changed: Callable[[], None], detector_chosen: Callable[[str], None]) -> None:
         slider = {"continuous_update": False}
         self._strength = widgets.FloatSlider(
             1.0, min=0, max=1, step=0.05, description="Strength", readout_format=".0%", **slider
@@ -147,10 +150,10 @@ class SettingsPanel(widgets.Box):
         fields = [self._strength, self._fade, self._method, self._components]
         for field in fields:
             _on_value(field, lambda _: (self._arrange(), changed()))
-        names = ears()
+        names = available_detectors()
         if len(names) > 1:
             choice = widgets.Dropdown(options=names, description="Ears")
-            _on_value(choice, ears_chosen)
+            _on_value(choice, detector_chosen)
             fields.append(choice)
         super().__init__(fields)
         self.add_class("settings")
@@ -184,10 +187,10 @@ class ResultPanel(widgets.Box):
     """
 
     FILES: ClassVar[dict] = {
-        "Output": ("output.wav", "audio/wav", partial(studio_exports.wav, track="output")),
-        "Residual": ("residual.wav", "audio/wav", partial(studio_exports.wav, track="residual")),
-        "Picture": ("separation.png", "image/png", studio_exports.picture),
-        "Recipe": ("recipe.json", "application/json", studio_exports.recipe),
+        "Output": ("output.wav", "audio/wav", partial(exports.wav, track="output")),
+        "Residual": ("residual.wav", "audio/wav", partial(exports.wav, track="residual")),
+        "Picture": ("separation.png", "image/png", exports.picture),
+        "Recipe": ("recipe.json", "application/json", exports.recipe),
     }
 
     def __init__(
@@ -199,7 +202,7 @@ class ResultPanel(widgets.Box):
             button(what, partial(self._save, what), "quiet", tip=f"Save as {name}")
             for what, (name, _, _) in self.FILES.items()
         ]
-        self._files = box(widgets.Label("Save"), *files, name="chips")
+        self._files = box(widgets.Label("Save"), *files, name="suggestions")
         self._old = Notice()
         result = box(heading("Result"), self._old, self._about, self._files, self.notice,
                      name="panel")  # fmt: skip

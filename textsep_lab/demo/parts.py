@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from textsep_lab.studio_request import MAX_QUERIES, Query
-from textsep_lab.timegate import Window, check_windows
+from textsep_lab.session.request import MAX_QUERIES, Query
+from textsep_lab.signal.timegate import Window, check_windows
 
 
 def button(label: str, clicked: Callable[[], None], *classes: str, tip: str = "") -> widgets.Button:
@@ -57,7 +57,7 @@ class WindowRows(widgets.VBox):
         self._rows, self.notice = box(name="rows"), Notice()
         add = button("Add a window", self._add, "quiet")
         whole = button("Whole recording", lambda: changed([]), "quiet")
-        super().__init__([self._rows, self.notice, box(add, whole, name="chips")])
+        super().__init__([self._rows, self.notice, box(add, whole, name="suggestions")])
 
     def show(self, windows: list[Window]) -> None:
         """Show windows that were set elsewhere."""

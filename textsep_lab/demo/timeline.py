@@ -1,7 +1,7 @@
-"""The stage: pictures on one time axis, windows to drag on it, and a transport that plays.
+"""The timeline: pictures on one time axis, windows to drag on it, and a transport that plays.
 
-What is drawn and played happens in the browser (`browser/stage.js`); here are its traits, and what
-turns waveforms into the bytes they hold. Taught in notebook 06.
+What is drawn and played happens in the browser (`browser/timeline.js`); here are its traits, and
+what turns waveforms into the bytes they hold. Taught in notebook 06.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ import numpy as np
 import soundfile as sf
 from traitlets import Dict, Float, Int, List, Unicode
 
-from textsep_lab import audio
 from textsep_lab.demo.bundle import script, style
+from textsep_lab.signal import audio
 
 FULL_SCALE = 127
 #: In the order of their imports.
 SCRIPTS = (
     "basics.js", "axis.js", "pictures.js", "windows.js", "gestures.js", "player.js", "template.js",
-    "stage.js",
+    "timeline.js",
 )  # fmt: skip
 
 
-class Stage(anywidget.AnyWidget):
-    """Lanes on a shared, zoomable time axis, with draggable windows and synchronous players.
+class Timeline(anywidget.AnyWidget):
+    """Panels on a shared, zoomable time axis, with draggable windows and synchronous players.
 
     Traits, all shared with the browser; times in seconds:
         duration: length of the recording. A new one stops the player and shows the whole axis.
-        lanes: dicts of ``name``, ``kind`` and ``data``: for the kind ``waveform`` an `envelope`;
+        panels: dicts of ``name``, ``kind`` and ``data``: for the kind ``waveform`` an `envelope`;
             for ``picture`` a PNG without axes that spans the whole duration, low frequencies at
             the bottom. With ``top_khz`` it gets a frequency axis, even in mel up to there.
         tracks: dicts of ``name`` and ``audio``, the bytes of a WAV file (`wav`), all of the
@@ -45,18 +45,18 @@ class Stage(anywidget.AnyWidget):
 
     Example:
         >>> tone = np.sin(np.arange(8000) / 5, dtype=np.float32)[None]
-        >>> stage = Stage(duration=0.5, windows=[(0.1, 0.3)])
-        >>> stage.lanes = [{"name": "Input", "kind": "waveform", "data": envelope(tone)}]
-        >>> stage.tracks = [{"name": "Input", "audio": wav(tone, 16000)}]
-        >>> stage.windows
+        >>> timeline = Timeline(duration=0.5, windows=[(0.1, 0.3)])
+        >>> timeline.panels = [{"name": "Input", "kind": "waveform", "data": envelope(tone)}]
+        >>> timeline.tracks = [{"name": "Input", "audio": wav(tone, 16000)}]
+        >>> timeline.windows
         [[0.1, 0.3]]
     """
 
     _esm = script(*SCRIPTS)
-    _css = style("stage.css", "windows.css")
+    _css = style("timeline.css", "windows.css")
 
     duration = Float(0.0).tag(sync=True)
-    lanes = List(Dict()).tag(sync=True)
+    panels = List(Dict()).tag(sync=True)
     tracks = List(Dict()).tag(sync=True)
     track = Int(0).tag(sync=True)
     windows = List(List(Float(), minlen=2, maxlen=2)).tag(sync=True)

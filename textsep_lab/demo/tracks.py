@@ -1,4 +1,4 @@
-"""What the stage shows and plays: a recording, or a run with its mask. Taught in notebook 06."""
+"""What the timeline shows and plays: a recording, or a run with its mask. Taught in notebook 06."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
 from textsep_lab import plots
-from textsep_lab.demo.stage import envelope, wav
-from textsep_lab.studio_request import Chip, Run
-from textsep_lab.studio_sources import Recording
+from textsep_lab.demo.timeline import envelope, wav
+from textsep_lab.session.recordings import Recording
+from textsep_lab.session.request import Run, Suggestion
 
 COLUMNS = 2400  # of an envelope: sharp when zoomed in
 FAINT = 0.1  # probability below which a sound is shown as a guess
 
 
 def of_recording(recording: Recording) -> tuple[list[dict], list[dict]]:
-    """Return lanes and tracks of a recording that nothing was done with yet.
+    """Return panels and tracks of a recording that nothing was done with yet.
 
     Example:
-        >>> lanes, tracks = of_recording(Recording("hiss", np.ones((1, 8000), np.float32), 16000))
-        >>> [lane["name"] for lane in lanes], len(tracks)
+        >>> panels, tracks = of_recording(Recording("hiss", np.ones((1, 8000), np.float32), 16000))
+        >>> [panel["name"] for panel in panels], len(tracks)
         (['Waveform', 'Spectrogram'], 1)
     """
-    lanes, _ = _input_lanes(recording.waveform, recording.sample_rate)
-    return lanes, [_track("Input", recording.waveform, recording.sample_rate)]
+    panels, _ = _input_panels(recording.waveform, recording.sample_rate)
+    return panels, [_track("Input", recording.waveform, recording.sample_rate)]
 
 
 def of_run(run: Run) -> tuple[list[dict], list[dict]]:
-    """Return lanes and tracks of a run; its spectrograms share one colour scale."""
+    """Return panels and tracks of a run; its spectrograms share one colour scale."""
     result, rate = run.result, run.result.sample_rate
-    lanes, top_db = _input_lanes(result.input, rate)
+    panels, top_db = _input_panels(result.input, rate)
     axis = _axis()
     plots.mask(axis, result.mask, rate, result.duration)
-    lanes.append(_picture(f"Mask: where “{run.request.title}” is heard", axis, rate))
+    panels.append(_picture(f"Mask: where “{run.request.title}” is heard", axis, rate))
     axis = _axis()
     plots.spectrogram(axis, result.output, rate, top_db)
-    lanes.append(_picture("Output", axis, rate))
+    panels.append(_picture("Output", axis, rate))
     named = {"Input": result.input, "Output": result.output, "Residual": result.residual}
-    return lanes, [_track(name, waveform, rate) for name, waveform in named.items()]
+    return panels, [_track(name, waveform, rate) for name, waveform in named.items()]
 
 
-def spans(chips: list[Chip], duration: float) -> list[dict]:
+def spans(suggestions: list[Suggestion], duration: float) -> list[dict]:
     """Return when the first is heard, and the others but for those that hardly are.
 
     A sound that is merely suggested is drawn as if it were sure.
     """
     return [
-        {"label": chip.label, "start": start, "end": min(end, duration),
-         "probability": 1.0 if chip.probability is None else chip.probability}
-        for chip in [*chips[:1], *(chip for chip in chips[1:] if not is_faint(chip))]
-        for start, end in chip.spans
+        {"label": suggestion.label, "start": start, "end": min(end, duration),
+         "probability": 1.0 if suggestion.probability is None else suggestion.probability}
+        for suggestion in [*suggestions[:1], *(x for x in suggestions[1:] if not is_faint(x))]
+        for start, end in suggestion.spans
     ]  # fmt: skip
 
 
-def is_faint(chip: Chip) -> bool:
-    """Whether the ears hardly believe in a chip's sound."""
-    return chip.probability is not None and chip.probability < FAINT
+def is_faint(suggestion: Suggestion) -> bool:
+    """Whether the ears hardly believe in a suggestion's sound."""
+    return suggestion.probability is not None and suggestion.probability < FAINT
 
 
-def _input_lanes(waveform: np.ndarray, rate: int) -> tuple[list[dict], float]:
+def _input_panels(waveform: np.ndarray, rate: int) -> tuple[list[dict], float]:
     axis = _axis()
     top_db = plots.spectrogram(axis, waveform, rate)
     shape = {"name": "Waveform", "kind": "waveform", "data": envelope(waveform, COLUMNS)}
@@ -74,7 +74,7 @@ def _axis() -> Axes:
 
 
 def _picture(name: str, axis: Axes, rate: int) -> dict:
-    """Return what was drawn on an axis as a lane: its pixels, without the axis."""
+    """Return what was drawn on an axis as a panel: its pixels, without the axis."""
     image = axis.images[0]
     file = io.BytesIO()
     imsave(file, image.to_rgba(image.get_array(), bytes=True), origin="lower", format="png")

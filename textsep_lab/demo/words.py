@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import math
 
-from textsep_lab import studio_exports
-from textsep_lab.studio_request import Heard, Request, Run
-from textsep_lab.studio_sources import Recording
+from textsep_lab.session import exports
+from textsep_lab.session.recordings import Recording
+from textsep_lab.session.request import QueryScore, Request, Run
 
 HELP = """<details class="help"><summary>How it works</summary>
 <ol><li>Choose an example, open a file or record. Drag across the picture to mark the stretch of
@@ -43,12 +43,12 @@ def about_recording(recording: Recording) -> str:
 
 def about_run(run: Run) -> str:
     """Return what came out of a run, as HTML."""
-    lines = [_heard(each) for each in run.heard]
+    lines = [_score(each) for each in run.scores]
     lines.append(f"{_change(run)} Done in {_seconds(run.seconds)}.")
     items = "".join(f"<p>{line}</p>" for line in lines)
     return (
         f'<div class="result">{items}<details><summary>Repeat this in Python</summary>'
-        f"<pre>{html.escape(studio_exports.code(run))}</pre></details></div>"
+        f"<pre>{html.escape(exports.code(run))}</pre></details></div>"
     )
 
 
@@ -71,7 +71,7 @@ def _seconds(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _heard(each: Heard) -> str:
+def _score(each: QueryScore) -> str:
     sure = next(words for least, words in _SURE if each.confidence >= least)
     share = ""
     if not math.isnan(each.energy_share):
@@ -86,7 +86,7 @@ def about_request(request: Request) -> str:
     """Return a request in a few words.
 
     Example:
-        >>> from textsep_lab.studio_request import Query
+        >>> from textsep_lab.session.request import Query
         >>> about_request(Request((Query("rain", "remove"),), ((1.0, 2.5),), strength=0.5))
         'Remove rain · 1–2.5 s · 50 %'
     """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import redirect_stderr
 
-from textsep_lab.studio import Cancelled
+from textsep_lab.session.session import Cancelled
 
 Job = Callable[[Callable[[], bool]], None]
 

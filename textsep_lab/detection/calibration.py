@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from textsep_lab import paths
-from textsep_lab.embeddings import JointEncoder
+from textsep_lab.encoders.base import JointEncoder
+from textsep_lab.utils import paths
 
 FORMAT = "textsep_lab-calibration-1"
 
@@ -60,10 +60,10 @@ class Calibration:
     Args:
         encoder: its name.
         weights_sha256: of its weights, so that a curve never serves others; None if unknown.
-        detection: P(a label of a list is in the recording) from `similarity.Hearing.features`.
+        detection: P(a label of a list is in the recording) from `similarity.Similarities.features`.
         presence: P(the queried sound is there), as many queries naming something as not.
         activity: P(it is heard in a frame), given that it is there, from
-            `similarity.Hearing.frame_features`.
+            `similarity.Similarities.frame_features`.
         confidence: `presence` with the log of the separator's energy share as one more feature.
         separator_sha256: of the separator that `confidence` was fitted to.
         protocol: on what the curves were fitted.
@@ -96,7 +96,8 @@ class Calibration:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(
-                f"There is no calibration '{path}': make one with `textsep hearing --calibrate`."
+                f"There is no calibration '{path}': make one with "
+                "`textsep evaluate detection --calibrate`."
             )
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
@@ -124,31 +125,3 @@ def load_calibration(encoder: JointEncoder, path: str | Path | None = None) -> C
 
 def _curve(value: Any) -> Any:
     return Logistic(tuple(value["weights"]), value["bias"]) if isinstance(value, dict) else value
-
-
-def expected_calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
-    """Return the mean gap between probability and frequency, over bins of equal width.
-
-    Naeini et al. (2015), AAAI; each bin weighs as much as it holds.
-
-    Args:
-        probability: ``[n]`` in [0, 1].
-        truth: ``[n]`` of 0 and 1.
-
-    Example:
-        >>> expected_calibration_error(np.array([0.5, 0.5]), np.array([0, 1]))
-        0.0
-    """
-    table = reliability(probability, truth, bins)
-    return float(np.sum(table["n"] * np.abs(table["said"] - table["seen"])) / len(truth))
-
-
-def reliability(
-    probability: np.ndarray, truth: np.ndarray, bins: int = 10
-) -> dict[str, np.ndarray]:
-    """Return, for each bin that holds anything, its count ``n``, mean probability and frequency."""
-    bin_of = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
-    count = np.bincount(bin_of, minlength=bins)
-    held = count > 0
-    said, seen = (np.bincount(bin_of, x, bins)[held] / count[held] for x in (probability, truth))
-    return {"n": count[held], "said": said, "seen": seen}

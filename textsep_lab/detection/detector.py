@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textsep_lab import audio, wordings
-from textsep_lab.calibration import Calibration, load_calibration
-from textsep_lab.embeddings import JointEncoder, load_joint_encoder
-from textsep_lab.queries import clean_query
-from textsep_lab.similarity import hear
-from textsep_lab.spans import activity_spans
-from textsep_lab.timegate import Window
+from textsep_lab.data import captions
+from textsep_lab.detection.calibration import Calibration, load_calibration
+from textsep_lab.detection.similarity import compare
+from textsep_lab.detection.spans import activity_spans
+from textsep_lab.encoders.base import JointEncoder
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.encoders.registry import load_joint_encoder
+from textsep_lab.signal import audio
+from textsep_lab.signal.timegate import Window
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +74,7 @@ class Detector:
         duration = waveform.shape[1] / sample_rate
         if not waveform.any():
             return _table([(SILENCE, 1.0, 0.0, duration)])
-        hearing = hear(waveform, sample_rate, labels, self.encoder)
+        hearing = compare(waveform, sample_rate, labels, self.encoder)
         probability = self.calibration.detection(hearing.features)
         active = self.calibration.activity(hearing.frame_features)
         rows = []
@@ -100,7 +102,7 @@ class Detector:
         waveform = audio.check_waveform(waveform)
         if not waveform.any():
             return 0.0
-        features = hear(waveform, sample_rate, [query], self.encoder).features[0]
+        features = compare(waveform, sample_rate, [query], self.encoder).features[0]
         if energy_share is None or self.calibration.confidence is None:
             return float(self.calibration.presence(features))
         return float(self.calibration.confidence([*features, energy_feature(energy_share)]))
@@ -114,7 +116,7 @@ class Detector:
         waveform = audio.check_waveform(waveform)
         if not waveform.any():
             return []
-        hearing = hear(waveform, sample_rate, [query], self.encoder)
+        hearing = compare(waveform, sample_rate, [query], self.encoder)
         active = self.calibration.activity(hearing.frame_features[0])
         return activity_spans(active, hearing.frame_hop, hearing.duration)
 
@@ -154,7 +156,7 @@ def default_labels() -> list[str]:
         >>> len(default_labels()), "dog" in default_labels()
         (58, True)
     """
-    return [label.replace("_", " ") for label in wordings.load()["label"].unique()]
+    return [label.replace("_", " ") for label in captions.labels()]
 
 
 def load_detector(encoder: str = "mini-clap", calibration: str | Path | None = None) -> Detector:
@@ -162,7 +164,8 @@ def load_detector(encoder: str = "mini-clap", calibration: str | Path | None = N
 
     Args:
         encoder: a joint encoder's name, see `embeddings.ENCODERS`.
-        calibration: a file that `textsep hearing --calibrate` wrote; None for the shipped one.
+        calibration: a file that `textsep evaluate detection --calibrate` wrote; None for the
+            shipped one.
 
     Raises:
         ValueError: no encoder has that name or it cannot hear, or the calibration is another's.

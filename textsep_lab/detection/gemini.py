@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import soundfile as sf
 
-from textsep_lab import audio
-from textsep_lab.queries import clean_query
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.signal import audio
 
 DEFAULT_MODEL = "gemini-flash-latest"  # Google's alias: dated names are retired within months
 DEFAULT_BASE_URL = "https://generativelanguage.googleapis.com"

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from textsep_lab.embeddings import JointEncoder
+from textsep_lab.encoders.base import JointEncoder
 
 CLIP, CLIP_HOP = 5.0, 2.5  # seconds heard at once, as in training, and from one to the next
 FRAME, FRAME_HOP = 1.0, 0.5  # the same, for an encoder that has no frames of its own
@@ -19,7 +19,7 @@ LOUDEST = 0.5  # seconds of the strongest frames that speak for a recording
 
 
 @dataclass(frozen=True)
-class Hearing:
+class Similarities:
     """How similar a recording is to each of n queries.
 
     Args:
@@ -53,16 +53,16 @@ class Hearing:
         return np.stack([self.frames, strongest], axis=2)
 
 
-def hear(
+def compare(
     waveform: np.ndarray, sample_rate: int, queries: list[str], encoder: JointEncoder
-) -> Hearing:
+) -> Similarities:
     """Compare a waveform ``[channels, samples]`` that is not silent with queries."""
     words = encoder.embed_text(queries)
     clips = [_embed(x, sample_rate, encoder) for x in _clips(waveform, sample_rate)]
     frames, frame_hop = _embed_frames(waveform, sample_rate, encoder)
     clip = _similarity(np.stack(clips), words).max(axis=0)
     duration = waveform.shape[1] / sample_rate
-    return Hearing(clip, _similarity(frames, words).T, frame_hop, duration)
+    return Similarities(clip, _similarity(frames, words).T, frame_hop, duration)
 
 
 def _similarity(sounds: np.ndarray, words: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from textsep_lab.timegate import Window
+from textsep_lab.signal.timegate import Window
 
 #: Chosen on fold 4, from a grid: a span opens above OPEN and reaches as far as CLOSE.
 OPEN, CLOSE = 0.5, 0.2

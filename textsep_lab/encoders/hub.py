@@ -22,7 +22,7 @@ class EncoderStatus:
 
     Args:
         name, dim: as the encoder's.
-        hears: it embeds audio too.
+        embeds_audio: it embeds audio too.
         installed: the libraries it needs are there.
         weights: the file or folder it would load; None where a download comes first, or where
             the environment variable for it names nothing that exists.
@@ -32,7 +32,7 @@ class EncoderStatus:
 
     name: str
     dim: int
-    hears: bool
+    embeds_audio: bool
     installed: bool
     weights: Path | None
     download: str

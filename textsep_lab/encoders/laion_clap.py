@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from textsep_lab.clap import TEXT_TOKENS, UNREADABLE, embed_windows, to_mono, unit
-from textsep_lab.queries import clean_all
-from textsep_lab.weights import LAION_CLAP, EncoderStatus, chosen
+from textsep_lab.encoders.hub import LAION_CLAP, EncoderStatus, chosen
+from textsep_lab.encoders.msclap import TEXT_TOKENS, UNREADABLE, embed_windows, to_mono, unit
+from textsep_lab.encoders.queries import clean_all
 
 
 class LaionClapEncoder:
@@ -58,7 +58,7 @@ class LaionClapEncoder:
         """Return what is installed, where the weights are, and what would be downloaded.
 
         Example:
-            >>> LaionClapEncoder.status().hears
+            >>> LaionClapEncoder.status().embeds_audio
             True
         """
         installed = importlib.util.find_spec("transformers") is not None

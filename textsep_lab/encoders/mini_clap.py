@@ -15,12 +15,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from textsep_lab import audio, checkpoints, paths
-from textsep_lab.audio_tower import TowerConfig, listen, pool
-from textsep_lab.minilm import load_minilm
-from textsep_lab.queries import clean_all
-from textsep_lab.reading import load_reader, reader_path
-from textsep_lab.weights import EncoderStatus
+from textsep_lab.encoders.hub import EncoderStatus
+from textsep_lab.encoders.queries import clean_all
+from textsep_lab.encoders.query_classifier import QueryClassifier
+from textsep_lab.encoders.registry import load_encoder
+from textsep_lab.models import checkpoints
+from textsep_lab.models.clap import extract_features, pool
+from textsep_lab.models.config import ClapConfig
+from textsep_lab.signal import audio
+from textsep_lab.utils import paths
 
 NAME = "mini-clap"
 REMEMBERED = 4  # recordings
@@ -30,8 +33,8 @@ CACHED = 256  # lists of queries
 class MiniClapEncoder:
     """MiniLM with a text head, and a convolutional audio tower, in one space.
 
-    What a query means is first read, if a `reading.Reader` lies beside the weights: the head knows
-    the labels better than what else they may be called.
+    Queries first go through the query classifier that the sidecar names: the head knows the labels
+    better than their paraphrases.
 
     Args:
         checkpoint: weights from `contrastive.train`, or a folder; None for the shipped ones.
@@ -53,17 +56,21 @@ class MiniClapEncoder:
     name = NAME
 
     def __init__(self, checkpoint: str | Path | None = None, text_encoder=None) -> None:
-        path = paths.checkpoints_dir() / NAME if checkpoint is None else checkpoint
-        self.network, self.info = checkpoints.load_listener(path)
-        self.reader = load_reader(reader_path(checkpoints.find(path)))
-        self.text_encoder = text_encoder or load_minilm()
+        path = checkpoints.find(
+            paths.checkpoints_dir() / NAME if checkpoint is None else checkpoint
+        )
+        self.network, self.info = checkpoints.load_clap(path)
         described = (self.info.get("encoder") or {}).get("name")
+        self.text_encoder = text_encoder or load_encoder(described)
         if described != self.text_encoder.name:
             raise ValueError(
                 f"'{path}' was trained with the text encoder {described}, "
                 f"not with {self.text_encoder.name}."
             )
-        self.weights_sha256: str = self.info["sha256"]
+        needed = checkpoints.needed_file(path, self.info, "query_classifier")
+        dim = self.text_encoder.dim
+        self.classifier = None if needed is None else QueryClassifier.load(needed, dim)
+        self.weights_sha256 = checkpoints.fingerprint(self.info)
         self.dim: int = self.network.config.dim
         self.frame_hop: float = self.network.config.frame_hop
         self._heard: dict[tuple, torch.Tensor] = {}
@@ -73,7 +80,7 @@ class MiniClapEncoder:
     def status(cls) -> EncoderStatus:
         """Return where the weights are; nothing is ever downloaded."""
         folder = paths.checkpoints_dir() / NAME
-        return EncoderStatus(NAME, TowerConfig.dim, True, True, folder, "")
+        return EncoderStatus(NAME, ClapConfig.dim, True, True, folder, "")
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return unit-length embeddings float32 ``[n, dim]`` of n queries.
@@ -86,8 +93,8 @@ class MiniClapEncoder:
     @torch.no_grad()
     def _embed_texts(self, texts: tuple[str, ...]) -> np.ndarray:
         points = self.text_encoder.embed_text(list(texts))
-        if self.reader is not None:
-            points = self.reader.in_labels(points)
+        if self.classifier is not None:
+            points = self.classifier.expected_embedding(points)
         return self.network.embed_text(torch.from_numpy(points)).numpy()
 
     @torch.no_grad()
@@ -122,4 +129,4 @@ class MiniClapEncoder:
     def _listen(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
         heard = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
         heard = heard / np.abs(waveform).max()  # squares of levels far from 1 would leave float32
-        return listen(self.network, torch.from_numpy(heard)[None])
+        return extract_features(self.network, torch.from_numpy(heard)[None])

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from textsep_lab import paths
-from textsep_lab.queries import clean_all
-from textsep_lab.weights import EncoderStatus
+from textsep_lab.encoders.hub import EncoderStatus
+from textsep_lab.encoders.queries import clean_all
+from textsep_lab.utils import paths
 
 CACHE_SIZE = 8192  # texts remembered by one encoder; 384 float32 each, 6 MB in all
 
@@ -53,6 +53,7 @@ class MiniLMEncoder:
         card = _read_card(folder)
         self.name: str = card["name"]
         self.dim: int = card["dim"]
+        self.weights_sha256: str = card["sha256"]["model.onnx"]
         tokenizer = Tokenizer.from_buffer(_read_checked(folder, "tokenizer.json", card))
         tokenizer.no_padding()
         tokenizer.enable_truncation(card["max_tokens"])
@@ -65,7 +66,7 @@ class MiniLMEncoder:
         """Return where the weights are; nothing is ever downloaded."""
         folder = paths.checkpoints_dir() / "text-encoder"
         return EncoderStatus(
-            cls.NAME, 384, hears=False, installed=True, weights=folder, download=""
+            cls.NAME, 384, embeds_audio=False, installed=True, weights=folder, download=""
         )
 
     def embed_text(self, texts: list[str]) -> np.ndarray:
@@ -89,12 +90,6 @@ class MiniLMEncoder:
             "attention_mask": np.array([tokens.attention_mask], dtype=np.int64),
         }
         return self._session.run(["embedding"], feed)[0][0]
-
-
-@cache
-def load_minilm() -> MiniLMEncoder:
-    """Return the shipped encoder; the same object at every call, as it takes 90 MB."""
-    return MiniLMEncoder()
 
 
 def _read(file: Path) -> bytes:

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textsep_lab import audio
-from textsep_lab.queries import clean_all
-from textsep_lab.weights import GPT2_TOKENIZER, MSCLAP, EncoderStatus, chosen
+from textsep_lab.encoders.hub import GPT2_TOKENIZER, MSCLAP, EncoderStatus, chosen
+from textsep_lab.encoders.queries import clean_all
+from textsep_lab.signal import audio
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,7 +88,7 @@ class MSClapEncoder:
         """Return what is installed, where the weights are, and what would be downloaded.
 
         Example:
-            >>> MSClapEncoder.status().hears
+            >>> MSClapEncoder.status().embeds_audio
             True
         """
         installed = importlib.util.find_spec("msclap") is not None

@@ -1,5 +1,8 @@
-"""Systems side by side on one list of mixtures, from the mixture itself up to oracle masks.
+"""How well, how fast and how sure: tables and figures, from the mixture itself to oracle masks.
 
-`scenes` is the list, `systems` the ladder, `scores` the arithmetic, `conditions` the further
-tables, `speed` and `peers` what things cost, `report` the run. Taught in notebook 05.
+Every number of the reports is made here; taught in notebook 05.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

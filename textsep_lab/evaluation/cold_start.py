@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from textsep_lab.benchmark.speed import quartiles
+from textsep_lab.evaluation.speed import quartiles
 
 # Text, not a module of this package, whose own imports would be timed and weighed, too.
 SCRIPT = """
@@ -43,16 +43,16 @@ def peak_mb():
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 
-from textsep_lab import separation
-lap("import textsep_lab.separation")
+from textsep_lab.separation import separator
+lap("import textsep_lab.separation.separator")
 after_import = peak_mb()
 if configuration is None:
-    separator = separation.load_separator(checkpoint)
+    separator = separator.load_separator(checkpoint)
 else:
-    from textsep_lab import checkpoints, film_unet
+    from textsep_lab.models import checkpoints, unet
     named = checkpoints.describe(checkpoints.find(checkpoint))["encoder"]["name"]
-    encoder = separation.load_encoder(named)
-    separator = separation.Separator(film_unet.build(configuration, encoder.dim), encoder)
+    encoder = separator.load_encoder(named)
+    separator = separator.Separator(build(configuration, encoder.dim), encoder)
 lap("load_separator")
 separator.detector
 lap("load the ears")
@@ -107,8 +107,7 @@ def cold_start(runs: int = 5, checkpoint: str | Path | None = None) -> pd.DataFr
 
     Returns:
         Columns step, median_ms and the quartiles low_ms and high_ms. The steps: ``textsep --help``;
-        interpreter (until its first line runs), import textsep_lab.separation, load_separator,
-        load the ears, first separate (5 s of audio) and second separate; total, all from the
+        interpreter (until its first line runs), the import, load_separator, load the detector, first separate (5 s of audio) and second separate; total, all from the
         interpreter up to the first result.
 
     Raises:

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from textsep_lab import esc50, metrics, wordings
-from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scene, Scenes
-from textsep_lab.benchmark.scores import measure, score
-from textsep_lab.benchmark.systems import ours
-from textsep_lab.mixtures import Mixture
-from textsep_lab.separation import Separator
-from textsep_lab.timegate import DEFAULT_FADE, Window
+from textsep_lab.data import captions, esc50
+from textsep_lab.data.mixtures import Mixture
+from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, EvaluationMixture, MixtureList
+from textsep_lab.evaluation.scores import measure, score
+from textsep_lab.evaluation.systems import ours
+from textsep_lab.separation.separator import Separator
+from textsep_lab.signal import metrics
+from textsep_lab.signal.timegate import DEFAULT_FADE, Window
 
 SNRS_DB = (-10, -5, 0, 5, 10)
 SOURCES = (2, 3, 4)
@@ -38,7 +39,7 @@ ONE_SIDED_DB = 20.0  # a window with so much more of one sound than of the other
 CLICK_SECONDS = 0.002  # to each side
 
 
-def by_snr(separator: Separator, scenes: Scenes) -> pd.DataFrame:
+def by_snr(separator: Separator, scenes: MixtureList) -> pd.DataFrame:
     """Score our system with the target at each of `SNRS_DB` over each interferer.
 
     Returns:
@@ -47,7 +48,7 @@ def by_snr(separator: Separator, scenes: Scenes) -> pd.DataFrame:
     return _varied(separator, "snr_db", SNRS_DB, scenes.at_snr)
 
 
-def by_sources(separator: Separator, scenes: Scenes) -> pd.DataFrame:
+def by_sources(separator: Separator, scenes: MixtureList) -> pd.DataFrame:
     """Score our system on mixtures of each of `SOURCES` sounds, all as loud as the target.
 
     Returns:
@@ -60,21 +61,21 @@ def by_sources(separator: Separator, scenes: Scenes) -> pd.DataFrame:
 
 
 def _varied(
-    separator: Separator, column: str, values: Iterable[int], change: Callable[[int], Scenes]
+    separator: Separator, column: str, values: Iterable[int], change: Callable[[int], MixtureList]
 ) -> pd.DataFrame:
     system = {"ours": partial(ours, separator)}
     tables = [measure(system, change(x), f"{column} {x}").assign(**{column: x}) for x in values]
     return pd.concat(tables, ignore_index=True).drop(columns="system")
 
 
-def by_query(separator: Separator, scenes: Scenes) -> pd.DataFrame:
+def by_query(separator: Separator, scenes: MixtureList) -> pd.DataFrame:
     """Score our system on the same mixtures asked for in the ways of `QUERY_KINDS`.
 
     Returns:
         Columns of `scores.measure` with query_kind in place of system, and query.
     """
 
-    def estimate(kind: str, scene: Scene) -> np.ndarray:
+    def estimate(kind: str, scene: EvaluationMixture) -> np.ndarray:
         return ours(separator, scene, query_for(kind, scene.labels[0], scene.number))
 
     systems = {kind: partial(estimate, kind) for kind in QUERY_KINDS}
@@ -94,13 +95,13 @@ def query_for(kind: str, label: str, number: int) -> str:
     choices = {
         "label": [text],
         "label in a phrase": [phrase.format(text) for phrase in PHRASES],
-        "held-out wording": wordings.for_label(label, "heldout"),
-        "stranger wording": wordings.for_label(label, "stranger"),
+        "held-out wording": captions.for_label(label, "heldout"),
+        "stranger wording": captions.for_label(label, "ood"),
     }
     return str(np.random.default_rng(number).choice(choices[kind]))
 
 
-def absent(separator: Separator, scenes: Scenes) -> pd.DataFrame:
+def absent(separator: Separator, scenes: MixtureList) -> pd.DataFrame:
     """Ask every scene for its target and for a sound that is not there, by bare labels.
 
     Returns:
@@ -116,7 +117,7 @@ def absent(separator: Separator, scenes: Scenes) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _answer(separator: Separator, scene: Scene, label: str) -> dict[str, str | float]:
+def _answer(separator: Separator, scene: EvaluationMixture, label: str) -> dict[str, str | float]:
     query, mixture = esc50.label_text(label), scene.truth.mixture
     result = separator.separate(mixture, query, sample_rate=SAMPLE_RATE)
     output = result.output[0]
@@ -129,7 +130,7 @@ def _answer(separator: Separator, scene: Scene, label: str) -> dict[str, str | f
     }
 
 
-def confusable(separator: Separator, scenes: Scenes) -> pd.DataFrame:
+def confusable(separator: Separator, scenes: MixtureList) -> pd.DataFrame:
     """Ask for a sound that is like the target but not there: a wrong synonym.
 
     Each pair of `CONFUSABLE` is used in both directions, on every scene whose target is one of
@@ -149,7 +150,9 @@ def confusable(separator: Separator, scenes: Scenes) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _confusable_rows(separator: Separator, scenes: Scenes, scene: Scene) -> list[dict]:
+def _confusable_rows(
+    separator: Separator, scenes: MixtureList, scene: EvaluationMixture
+) -> list[dict]:
     target = scene.labels[0]
     partners = [label for label in _partners(target) if label not in scene.labels]
     if not partners:
@@ -170,7 +173,7 @@ def _partners(label: str) -> list[str]:
     return [b if a == label else a for a, b in CONFUSABLE if label in (a, b)]
 
 
-def timed(separator: Separator, scenes: Scenes, fade: float = DEFAULT_FADE) -> pd.DataFrame:
+def timed(separator: Separator, scenes: MixtureList, fade: float = DEFAULT_FADE) -> pd.DataFrame:
     """Score time-selective separation: the middle half of each scene in mode keep.
 
     Args:
@@ -189,7 +192,9 @@ def timed(separator: Separator, scenes: Scenes, fade: float = DEFAULT_FADE) -> p
     return pd.DataFrame([_timed_row(separator, scene, fade) for scene in scenes])
 
 
-def _timed_row(separator: Separator, scene: Scene, fade: float) -> dict[str, str | float]:
+def _timed_row(
+    separator: Separator, scene: EvaluationMixture, fade: float
+) -> dict[str, str | float]:
     truth, seconds = scene.truth, len(scene.truth.mixture) / SAMPLE_RATE
     start, end = (round(share * seconds, 2) for share in WINDOW)
     first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)

@@ -14,27 +14,27 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold
 from tqdm import tqdm
 
-from textsep_lab import esc50, wordings
-from textsep_lab.calibration import Calibration, Logistic
-from textsep_lab.detection import energy_feature
-from textsep_lab.embeddings import JointEncoder
-from textsep_lab.hearing_data import (
+from textsep_lab.data import captions, esc50
+from textsep_lab.detection.calibration import Calibration, Logistic
+from textsep_lab.detection.detector import energy_feature
+from textsep_lab.detection.similarity import Similarities, compare
+from textsep_lab.detection.spans import activity_spans
+from textsep_lab.encoders.base import JointEncoder
+from textsep_lab.evaluation.detection_scenes import (
     SAMPLE_RATE,
     Scene,
     clip_scenes,
     mixture_scenes,
     onset_scenes,
 )
-from textsep_lab.separation import Separator
-from textsep_lab.similarity import Hearing, hear
-from textsep_lab.spans import activity_spans
+from textsep_lab.separation.separator import Separator
 
 SPLITS = 5  # a curve is judged on scenes it was not fitted to
 TOLERANCES = (0.2, 0.5)  # seconds between a true and a predicted onset
 
 
 @dataclass(frozen=True)
-class Heard:
+class ScoredScenes:
     """A fold as one encoder hears it.
 
     Args:
@@ -43,83 +43,83 @@ class Heard:
     """
 
     labels: list[str]
-    clips: list[tuple[Scene, Hearing]]
-    mixtures: list[tuple[Scene, Hearing]]
-    onsets: list[tuple[Scene, Hearing]]
+    clips: list[tuple[Scene, Similarities]]
+    mixtures: list[tuple[Scene, Similarities]]
+    onsets: list[tuple[Scene, Similarities]]
 
 
-def listen_to(table: pd.DataFrame, encoder: JointEncoder) -> Heard:
+def score_scenes(table: pd.DataFrame, encoder: JointEncoder) -> ScoredScenes:
     """Hear all clips, mixtures and onset scenes of a table of `esc50.read_table`."""
     labels = [esc50.label_text(x) for x in sorted(table["category"].unique())]
     kinds = []
     for make in (clip_scenes, mixture_scenes, onset_scenes):
         scenes = [scene for scene in make(table) if scene.waveform.any()]
         bar = tqdm(scenes, "listening", unit="scene", delay=2)
-        kinds.append([(s, hear(s.waveform[None], SAMPLE_RATE, labels, encoder)) for s in bar])
-    return Heard(labels, *kinds)
+        kinds.append([(s, compare(s.waveform[None], SAMPLE_RATE, labels, encoder)) for s in bar])
+    return ScoredScenes(labels, *kinds)
 
 
-def zero_shot(heard: Heard, table: pd.DataFrame, encoder: JointEncoder) -> pd.DataFrame:
+def zero_shot(scored: ScoredScenes, table: pd.DataFrame, encoder: JointEncoder) -> pd.DataFrame:
     """Return, for every clip, whether its label is the most similar one (top 1) under each wording.
 
     Columns label, bare (the class name), wordings (mean of the training wordings), other words
     (mean over the five held-out wordings, each standing for its class alone).
     """
     classes = sorted(table["category"].unique())
-    prototypes = np.stack([encoder.embed_text(wordings.for_label(x)).mean(0) for x in classes])
-    other = [encoder.embed_text(wordings.for_label(x, "heldout")) for x in classes]
+    prototypes = np.stack([encoder.embed_text(captions.for_label(x)).mean(0) for x in classes])
+    other = [encoder.embed_text(captions.for_label(x, "heldout")) for x in classes]
     rows = []
-    for scene, hearing in heard.clips:
-        truth = heard.labels.index(scene.labels[0])
+    for scene, similarities in scored.clips:
+        truth = scored.labels.index(scene.labels[0])
         sound = encoder.embed_audio(scene.waveform[None], SAMPLE_RATE)
         hits = [np.argmax([x[k % len(x)] @ sound for x in other]) == truth for k in range(5)]
         rows.append({
             "label": scene.labels[0],
-            "bare": float(hearing.clip.argmax() == truth),
-            "wordings": float((prototypes @ sound).argmax() == truth),
+            "bare": float(similarities.clip.argmax() == truth),
+            "paraphrases": float((prototypes @ sound).argmax() == truth),
             "other words": float(np.mean(hits)),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def label_pairs(heard: Heard, kinds: Sequence[str] = ("clips", "mixtures")):
+def label_pairs(scored: ScoredScenes, kinds: Sequence[str] = ("clips", "mixtures")):
     """Return features ``[n, 2]``, truth ``[n]`` and groups ``[n]`` of every scene and label."""
-    pairs = [pair for kind in kinds for pair in getattr(heard, kind)]
-    features = np.concatenate([hearing.features for _, hearing in pairs])
-    truth = np.concatenate([[x in scene.labels for x in heard.labels] for scene, _ in pairs])
-    groups = np.repeat([scene.group for scene, _ in pairs], len(heard.labels))
+    pairs = [pair for kind in kinds for pair in getattr(scored, kind)]
+    features = np.concatenate([similarities.features for _, similarities in pairs])
+    truth = np.concatenate([[x in scene.labels for x in scored.labels] for scene, _ in pairs])
+    groups = np.repeat([scene.group for scene, _ in pairs], len(scored.labels))
     return features, truth.astype(int), groups
 
 
-def mixture_precision(heard: Heard) -> float:
+def mixture_precision(scored: ScoredScenes) -> float:
     """Return the mean over labels of the average precision on the mixtures."""
-    features, truth, _ = label_pairs(heard, ("mixtures",))
-    shape = (-1, len(heard.labels))
+    features, truth, _ = label_pairs(scored, ("mixtures",))
+    shape = (-1, len(scored.labels))
     return float(average_precision_score(truth.reshape(shape), features.sum(1).reshape(shape)))
 
 
-def presence_queries(heard: Heard) -> pd.DataFrame:
+def presence_queries(scored: ScoredScenes) -> pd.DataFrame:
     """Return two queries for every mixture, one that names its target and one that names nothing.
 
     Columns query, present (0 or 1), group, clip and strongest (similarities).
     """
     rows = []
-    for scene, hearing in heard.mixtures:
+    for scene, similarities in scored.mixtures:
         for query, present in zip(_asked(scene), (1, 0), strict=True):
-            clip, strongest = hearing.features[heard.labels.index(query)]
+            clip, strongest = similarities.features[scored.labels.index(query)]
             facts = {"clip": clip, "strongest": strongest}
             rows.append({"query": query, "present": present, "group": scene.group, **facts})
     return pd.DataFrame(rows)
 
 
-def in_other_words(heard: Heard, encoder: JointEncoder) -> list[float]:
+def in_paraphrases(scored: ScoredScenes, encoder: JointEncoder) -> list[float]:
     """Return the sum of both similarities for `presence_queries`, asked in held-out wordings."""
     sums = []
-    for number, (scene, _) in enumerate(tqdm(heard.mixtures, "asking", unit="mixture", delay=2)):
-        known = (wordings.for_label(x.replace(" ", "_"), "heldout") for x in _asked(scene))
+    for number, (scene, _) in enumerate(tqdm(scored.mixtures, "asking", unit="mixture", delay=2)):
+        known = (captions.for_label(x.replace(" ", "_"), "heldout") for x in _asked(scene))
         texts = [words[number % len(words)] for words in known]
-        hearing = hear(scene.waveform[None], SAMPLE_RATE, texts, encoder)
-        sums += hearing.features.sum(1).tolist()
+        similarities = compare(scene.waveform[None], SAMPLE_RATE, texts, encoder)
+        sums += similarities.features.sum(1).tolist()
     return sums
 
 
@@ -127,21 +127,21 @@ def _asked(scene: Scene) -> tuple[str, str]:
     return scene.labels[0], scene.absent
 
 
-def energy_shares(heard: Heard, separator: Separator) -> list[float]:
+def energy_shares(scored: ScoredScenes, separator: Separator) -> list[float]:
     """Return the energy share of each of `presence_queries`; NaN for a silent mixture."""
     return [
         separator.energy_share(scene.waveform[None], SAMPLE_RATE, query)
-        for scene, _ in tqdm(heard.mixtures, "separating", unit="mixture", delay=2)
+        for scene, _ in tqdm(scored.mixtures, "separating", unit="mixture", delay=2)
         for query in _asked(scene)
     ]
 
 
-def frame_pairs(heard: Heard):
+def frame_pairs(scored: ScoredScenes):
     """Return features ``[n, 2]``, truth and groups of every frame of the onset scenes' targets."""
     features, truth, groups = [], [], []
-    for scene, hearing in heard.onsets:
-        own = hearing.frame_features[heard.labels.index(scene.labels[0])]
-        time = (np.arange(len(own)) + 0.5) * hearing.frame_hop
+    for scene, similarities in scored.onsets:
+        own = similarities.frame_features[scored.labels.index(scene.labels[0])]
+        time = (np.arange(len(own)) + 0.5) * similarities.frame_hop
         features.append(own)
         truth.append([any(start <= t < end for start, end in scene.spans) for t in time])
         groups.append(np.full(len(own), scene.group))
@@ -162,10 +162,12 @@ def confidence_features(queries: pd.DataFrame) -> np.ndarray:
     return np.column_stack([queries[["clip", "strongest"]], energy])
 
 
-def calibrate(heard: Heard, queries: pd.DataFrame, encoder: JointEncoder, said: str) -> Calibration:
+def calibrate(
+    scored: ScoredScenes, queries: pd.DataFrame, encoder: JointEncoder, said: str
+) -> Calibration:
     """Fit the curves of the ears to all scenes of a fold; `said` tells which, for the record."""
-    features, truth, _ = label_pairs(heard)
-    frames, active, _ = frame_pairs(heard)
+    features, truth, _ = label_pairs(scored)
+    frames, active, _ = frame_pairs(scored)
     similarities = queries[["clip", "strongest"]].to_numpy()
     return Calibration(
         encoder=encoder.name,
@@ -187,24 +189,24 @@ def with_confidence(
     return replace(calibration, confidence=curve, separator_sha256=separator.info.get("sha256"))
 
 
-def span_scores(heard: Heard) -> pd.DataFrame:
+def span_scores(scored: ScoredScenes) -> pd.DataFrame:
     """Return F1 of the predicted spans on the onset scenes.
 
     The curve is cross-fitted. Rows: predicted, and "always", one span over the whole scene.
     Columns: segment_f1 (segments of 1 s, pooled), and onset_f1 at each of `TOLERANCES`.
     """
-    features, truth, groups = frame_pairs(heard)
+    features, truth, groups = frame_pairs(scored)
     probability, predicted, start = cross_fitted(features, truth, groups), [], 0
-    for _, hearing in heard.onsets:
-        frames = hearing.frames.shape[1]
+    for _, similarities in scored.onsets:
+        frames = similarities.frames.shape[1]
         active = probability[start : start + frames]
-        predicted.append(activity_spans(active, hearing.frame_hop, hearing.duration))
+        predicted.append(activity_spans(active, similarities.frame_hop, similarities.duration))
         start += frames
-    true = [scene.spans for scene, _ in heard.onsets]
-    whole = [[(0.0, hearing.duration)] for _, hearing in heard.onsets]
+    true = [scene.spans for scene, _ in scored.onsets]
+    whole = [[(0.0, similarities.duration)] for _, similarities in scored.onsets]
     rows = []
     for name, found in (("predicted spans", predicted), ("always on", whole)):
-        row = {"spans": name, "segment_f1": segment_f1(true, found, heard.onsets[0][1].duration)}
+        row = {"spans": name, "segment_f1": segment_f1(true, found, scored.onsets[0][1].duration)}
         rows.append(
             row | {f"onset_f1_{1000 * t:.0f}ms": onset_f1(true, found, t) for t in TOLERANCES}
         )

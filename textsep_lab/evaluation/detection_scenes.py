@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from textsep_lab.esc50 import label_text
-from textsep_lab.listening_data import FADE, activity
-from textsep_lab.mixtures import Clips, render, scale_to_snr, wrapped
-from textsep_lab.recipes import active_offset, evaluation_recipes
-from textsep_lab.timegate import Window, gate
+from textsep_lab.data.esc50 import label_text
+from textsep_lab.data.mixtures import Clips, render, scale_to_snr, wrapped
+from textsep_lab.data.sampling import active_offset, evaluation_recipes
+from textsep_lab.signal.timegate import Window, gate
+from textsep_lab.training.clap_data import FADE, activity
 
 SAMPLE_RATE = 16000
 SECONDS = 5.0

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from textsep_lab.benchmark.peers import Peer, find, separate
-from textsep_lab.benchmark.speed import latency
-from textsep_lab.film_unet import parameter_count
+from textsep_lab.evaluation.external_models import ExternalModel, find, separate
+from textsep_lab.evaluation.speed import latency
+from textsep_lab.models.registry import parameter_count
 
 
-def cost(peer: Peer, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
+def cost(peer: ExternalModel, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
     """Return parameters, and median_ms, low_ms and high_ms (quartiles) of separating noise.
 
     Args:
@@ -28,7 +28,7 @@ def cost(peer: Peer, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
     return {"parameters": parameter_count(network), **kept}
 
 
-def measure(peer: Peer, seconds: float = 5.0) -> dict[str, float | None]:
+def measure(peer: ExternalModel, seconds: float = 5.0) -> dict[str, float | None]:
     """Return the `cost` of a peer in a fresh process, with the process's memory.
 
     Returns:
@@ -41,7 +41,13 @@ def measure(peer: Peer, seconds: float = 5.0) -> dict[str, float | None]:
     """
     if peer.build is None:
         raise ValueError(f"{peer.title} cannot be run: {peer.missing}")
-    command = [sys.executable, "-m", "textsep_lab.benchmark.peer_costs", peer.name, str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "textsep_lab.evaluation.external_costs",
+        peer.name,
+        str(seconds),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -21,14 +21,14 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from textsep_lab import film_unet
-from textsep_lab.masking import apply_mask, estimate_mask
+from textsep_lab.models.masking import apply_mask, estimate_mask
+from textsep_lab.models.registry import build
 
 TEXT_DIM = 384  # of the default text encoder
 
 
 @dataclass(frozen=True)
-class Peer:
+class ExternalModel:
     """A network to compare with, or the reason why there is none.
 
     Args:
@@ -58,7 +58,7 @@ class Peer:
 
 
 class TwoSources(nn.Module):
-    """Gives a library's network the shapes of a `Peer`.
+    """Gives a library's network the shapes of a `ExternalModel`.
 
     Args:
         network: takes ``[batch, 1, samples]``, gives ``[batch, 2, samples]`` or
@@ -79,12 +79,12 @@ class TwoSources(nn.Module):
 
 
 class OwnSources(nn.Module):
-    """Gives a network of this kit the shapes of a `Peer`, to find out what it costs.
+    """Gives a network of this kit the shapes of a `ExternalModel`, to find out what it costs.
 
     Its query is always the same, which costs as much as any other.
 
     Args:
-        configuration: of `film_unet.build`.
+        configuration: of `build`.
         text_dim: None makes the text-agnostic twin, which gives its estimate and the rest.
 
     Example:
@@ -94,7 +94,7 @@ class OwnSources(nn.Module):
 
     def __init__(self, configuration: str, text_dim: int | None) -> None:
         super().__init__()
-        self.network = film_unet.build(configuration, text_dim)
+        self.network = build(configuration, text_dim)
         query = None if text_dim is None else torch.full((1, text_dim), text_dim**-0.5)
         self.register_buffer("query", query)
 
@@ -144,7 +144,7 @@ class SepFormer(nn.Module):
 
 def _from_library(
     name: str, title: str, extra: str, module: str, make: Callable[[ModuleType], nn.Module]
-) -> Peer:
+) -> ExternalModel:
     try:
         with _bare_torchaudio():
             library = importlib.import_module(module)
@@ -152,8 +152,8 @@ def _from_library(
         reason = (str(error).splitlines() or [type(error).__name__])[0][:100]
         install = f"pip install 'textsep-lab[{extra}]' installs it"
         said = f"{module.partition('.')[0]} cannot be imported ({reason}); {install}."
-        return Peer(name, title, None, said)
-    return Peer(name, title, lambda: TwoSources(make(library)))
+        return ExternalModel(name, title, None, said)
+    return ExternalModel(name, title, lambda: TwoSources(make(library)))
 
 
 @contextmanager
@@ -178,17 +178,17 @@ def _bare_torchaudio() -> Iterator[None]:
 
 
 # One at a time, since importing a library takes seconds, and memory that would be counted.
-ROWS: dict[str, Callable[[], Peer]] = {
-    "compact": lambda: Peer(
+ROWS: dict[str, Callable[[], ExternalModel]] = {
+    "compact": lambda: ExternalModel(
         "compact", "compact (ours)", lambda: OwnSources("compact", TEXT_DIM), told=True
     ),
-    "text-agnostic": lambda: Peer(
+    "text-agnostic": lambda: ExternalModel(
         "text-agnostic", "its text-agnostic twin", lambda: OwnSources("compact", None)
     ),
-    "reference": lambda: Peer(
+    "reference": lambda: ExternalModel(
         "reference", "reference", lambda: OwnSources("reference", TEXT_DIM), told=True
     ),
-    "wave-u-net": lambda: Peer(
+    "wave-u-net": lambda: ExternalModel(
         "wave-u-net", "Wave-U-Net", None, "We know of no maintained library that provides it."
     ),
     "conv-tasnet": lambda: _from_library(
@@ -202,18 +202,18 @@ ROWS: dict[str, Callable[[], Peer]] = {
     "sepformer": lambda: _from_library(
         "sepformer", "SepFormer", "peers", "speechbrain.lobes.models.dual_path", SepFormer
     ),
-    "diffsep": lambda: Peer(
+    "diffsep": lambda: ExternalModel(
         "diffsep", "DiffSep", None, "We know of no maintained library that provides it."
     ),
 }  # fmt: skip
 
 
-def peers() -> list[Peer]:
+def peers() -> list[ExternalModel]:
     """Return all of them, those that cannot be had with the reason."""
     return [make() for make in ROWS.values()]
 
 
-def find(name: str) -> Peer:
+def find(name: str) -> ExternalModel:
     """Return a peer by its name.
 
     Raises:

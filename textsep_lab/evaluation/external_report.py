@@ -9,19 +9,20 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from textsep_lab import esc50, paths
-from textsep_lab.benchmark import figures
-from textsep_lab.benchmark.output import Report
-from textsep_lab.benchmark.peer_costs import measure
-from textsep_lab.benchmark.peer_training import train_apart
-from textsep_lab.benchmark.peers import ROWS, find
-from textsep_lab.benchmark.scores import markdown
-from textsep_lab.settings import Settings
+from textsep_lab.data import esc50
+from textsep_lab.evaluation import figures
+from textsep_lab.evaluation.external_costs import measure
+from textsep_lab.evaluation.external_models import ROWS, find
+from textsep_lab.evaluation.external_training import train_apart
+from textsep_lab.evaluation.output import Report
+from textsep_lab.evaluation.scores import markdown
+from textsep_lab.training.config import SeparatorSettings
+from textsep_lab.utils import paths
 
 MIXTURES = 40
 TEXT = """# Peers
 
-Made by `textsep benchmark --peers{options}`.
+Made by `textsep evaluate peers{options}`.
 Networks of this kit beside those of other libraries, of the kinds that the course project's table
 names. The libraries' networks take no text: each gives two outputs.
 
@@ -85,11 +86,11 @@ def run(
     return Report("peers", text, drawn, {"peers": table})
 
 
-def _settings(root, folds: tuple[int, ...], minutes: float, limit: int | None) -> Settings:
+def _settings(root, folds: tuple[int, ...], minutes: float, limit: int | None) -> SeparatorSettings:
     if limit is not None and limit < 1:
         raise ValueError(f"The limit is {limit}: ask for at least one mixture.")
     others = tuple(fold for fold in (1, 2, 3, 4) if fold not in folds)
-    settings = Settings(
+    settings = SeparatorSettings(
         esc50_path=None if root is None else str(root), train_folds=others, val_folds=folds,
         minutes=minutes, val_every=10**6, val_mixtures=limit or MIXTURES,
     )  # fmt: skip
@@ -98,7 +99,7 @@ def _settings(root, folds: tuple[int, ...], minutes: float, limit: int | None) -
     return settings
 
 
-def _budget(settings: Settings) -> dict[str, str | float]:
+def _budget(settings: SeparatorSettings) -> dict[str, str | float]:
     """Return what must be the same for two rows to stand in one table."""
     return {
         "minutes": settings.minutes,
@@ -108,7 +109,7 @@ def _budget(settings: Settings) -> dict[str, str | float]:
     }
 
 
-def _row(name: str, settings: Settings | None) -> dict:
+def _row(name: str, settings: SeparatorSettings | None) -> dict:
     peer = find(name)
     row = {"name": name, "system": peer.title, "told": peer.told, "missing": peer.missing}
     row |= {} if settings is None else _budget(settings)
@@ -140,7 +141,7 @@ def _keep(out: Path, rows: list[dict]) -> None:
         pd.DataFrame(rows).round(4).to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _quality(settings: Settings) -> str:
+def _quality(settings: SeparatorSettings) -> str:
     return QUALITY.format(
         train=", ".join(map(str, settings.train_folds)),
         val=", ".join(map(str, settings.val_folds)),

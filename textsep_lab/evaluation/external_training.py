@@ -19,15 +19,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from textsep_lab import checkpoints
-from textsep_lab.benchmark.peers import Peer, find, separate
-from textsep_lab.benchmark.scores import best_of
-from textsep_lab.losses import best_assignment_snr
-from textsep_lab.metrics import mean_interval, si_sdr
-from textsep_lab.runs import Run
-from textsep_lab.settings import Settings
-from textsep_lab.training import SeparatorRun, separate_batch
-from textsep_lab.training_data import TrainingData, ValidationData, clips_per_epoch, protocol
+from textsep_lab.evaluation.external_models import ExternalModel, find, separate
+from textsep_lab.evaluation.scores import best_of
+from textsep_lab.models import checkpoints
+from textsep_lab.signal.metrics import mean_interval, si_sdr
+from textsep_lab.training.config import SeparatorSettings
+from textsep_lab.training.loop import Run
+from textsep_lab.training.losses import pit_negative_snr
+from textsep_lab.training.separator import SeparatorRun, separate_batch
+from textsep_lab.training.separator_data import (
+    TrainingData,
+    ValidationData,
+    clips_per_epoch,
+    protocol,
+)
 
 # Nothing is absent, and nothing unwanted is named: what all of them can be trained on.
 COMMON = {"absent_share": 0.0, "unwanted_share": 0.0}
@@ -60,7 +65,9 @@ checkpoints.KINDS[PeerConfig] = "peer"
 class PeerRun(Run):
     """A run that trains a peer on the separators' mixtures, without their queries."""
 
-    def __init__(self, settings: Settings, folder: Path, data: TrainingData, peer: Peer) -> None:
+    def __init__(
+        self, settings: SeparatorSettings, folder: Path, data: TrainingData, peer: ExternalModel
+    ) -> None:
         self.data = data
         self.validation = ValidationData(settings, data.encoder)
         examples = clips_per_epoch(data.clips.table)
@@ -71,7 +78,7 @@ class PeerRun(Run):
         return batch.mixture, batch.target
 
     def loss(self, mixture: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        return best_assignment_snr(self.module(mixture), target, mixture).mean()
+        return pit_negative_snr(self.module(mixture), target, mixture).mean()
 
     def score(self, network: nn.Module) -> dict[str, float]:
         trained = time.monotonic() - self.started
@@ -93,7 +100,7 @@ class OwnRun(SeparatorRun):
         trained = time.monotonic() - self.started
         self.validation.BATCH = 1
         gains = self.validation.score(
-            partial(separate_batch, network), self.fabric.device, self.settings.baseline
+            partial(separate_batch, network), self.fabric.device, self.settings.text_agnostic
         )
         return _summary(gains, trained)
 
@@ -106,20 +113,20 @@ def _summary(gains: np.ndarray, trained: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _configured(peer: Peer) -> nn.Module:
+def _configured(peer: ExternalModel) -> nn.Module:
     network = peer.network()
     network.config = PeerConfig(peer.name)
     return network
 
 
-def recipe(name: str, settings: Settings) -> Settings:
+def recipe(name: str, settings: SeparatorSettings) -> SeparatorSettings:
     """Return the settings that a network is trained with: those common to all, and its own."""
     own = OWN[name] if name in OWN else BLIND | PEERS.get(name, {})
     return replace(settings, **COMMON, **own)
 
 
 def train(
-    name: str, settings: Settings, output_dir: str | Path, progress: bool = True
+    name: str, settings: SeparatorSettings, output_dir: str | Path, progress: bool = True
 ) -> dict[str, float]:
     """Train a network of `peers`, or go on with the run in ``output_dir/name`` (see `runs.Run`).
 
@@ -147,7 +154,7 @@ def train(
     return {k: best[k] for k in kept} | {"steps": run.step, "batch_size": settings.batch_size}
 
 
-def train_apart(name: str, settings: Settings) -> dict[str, float]:
+def train_apart(name: str, settings: SeparatorSettings) -> dict[str, float]:
     """Return what `train` returns, from a fresh process, so that one that dies takes no other.
 
     Raises:
@@ -155,7 +162,7 @@ def train_apart(name: str, settings: Settings) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory() as folder:
         asked = [name, json.dumps(asdict(settings)), folder]
-        command = [sys.executable, "-m", "textsep_lab.benchmark.peer_training", *asked]
+        command = [sys.executable, "-m", "textsep_lab.evaluation.external_training", *asked]
         done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False)
     if done.returncode < 0:
         raise RuntimeError(f"Training was killed (signal {-done.returncode}): too little memory?")
@@ -170,7 +177,7 @@ def main(name: str, settings: str, folder: str) -> None:
     """Write what `train` returns to the standard output, as JSON, or the error it met."""
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(settings).items()}
     try:
-        found: dict[str, Any] = train(name, Settings(**given), folder)
+        found: dict[str, Any] = train(name, SeparatorSettings(**given), folder)
     except Exception as error:  # a library's network can fail in any way
         found = {"error": (str(error).splitlines() or [type(error).__name__])[0][:200]}
     sys.stdout.write(json.dumps(found) + "\n")

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from textsep_lab import plots
-from textsep_lab.benchmark.scores import summary
+from textsep_lab.evaluation.scores import summary
 
 OURS = "ours"
 _WORST = 10
 
 
-def ladder(rows: pd.DataFrame) -> Figure:
+def baselines_and_oracles(rows: pd.DataFrame) -> Figure:
     """Draw mean SI-SDRi with its interval for every system, floor to ceiling.
 
     Args:

@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from textsep_lab import esc50
-from textsep_lab.manifests import write_manifest
-from textsep_lab.mixtures import Clips, Mixture, Recipe, render
-from textsep_lab.recipes import evaluation_recipes
+from textsep_lab.data import esc50
+from textsep_lab.data.manifests import write_manifest
+from textsep_lab.data.mixtures import Clips, Mixture, Recipe, render
+from textsep_lab.data.sampling import evaluation_recipes
 
 SAMPLE_RATE = 16000
 
 
 @dataclass(frozen=True)
-class Scene:
+class EvaluationMixture:
     """One mixture with what it is made of.
 
     Args:
@@ -40,7 +40,7 @@ class Scene:
         return esc50.label_text(self.labels[0])
 
 
-class Scenes(Sequence[Scene]):
+class MixtureList(Sequence[EvaluationMixture]):
     """A list of recipes over one data set, rendered one at a time.
 
     Args:
@@ -56,29 +56,29 @@ class Scenes(Sequence[Scene]):
     def __len__(self) -> int:
         return len(self.recipes)
 
-    def __getitem__(self, number: int) -> Scene:
+    def __getitem__(self, number: int) -> EvaluationMixture:
         recipe = self.recipes[number]
         labels = tuple(self.category[name] for name in recipe.sources)
-        return Scene(number, recipe, render(recipe, self.clips), labels)
+        return EvaluationMixture(number, recipe, render(recipe, self.clips), labels)
 
-    def __iter__(self) -> Iterator[Scene]:
+    def __iter__(self) -> Iterator[EvaluationMixture]:
         return (self[number] for number in range(len(self)))
 
-    def at_snr(self, snr_db: float) -> Scenes:
+    def at_snr(self, snr_db: float) -> MixtureList:
         """Return the same pairs with the target at another level over each interferer."""
         changed = [replace(r, snr_db=(snr_db,) * len(r.snr_db)) for r in self.recipes]
-        return Scenes(self.clips, changed)
+        return MixtureList(self.clips, changed)
 
-    def with_sources(self, count: int, seed: int = 0) -> Scenes:
+    def with_sources(self, count: int, seed: int = 0) -> MixtureList:
         """Return the same targets among `count` sources, all as loud as the target.
 
         The interferers so far stay, the first of them first; the others are drawn from other
         classes and other Freesound ids.
         """
         rng, rows = np.random.default_rng(seed), self.clips.table.set_index("filename")
-        return Scenes(self.clips, [_grown(r, count, rows, rng) for r in self.recipes])
+        return MixtureList(self.clips, [_grown(r, count, rows, rng) for r in self.recipes])
 
-    def other_label(self, scene: Scene) -> str:
+    def other_label(self, scene: EvaluationMixture) -> str:
         """Return a label that is not in a scene, the same one at every call."""
         labels = sorted(set(self.category.values()) - set(scene.labels))
         return str(np.random.default_rng(scene.number).choice(labels))
@@ -102,9 +102,9 @@ def _grown(recipe: Recipe, count: int, rows: pd.DataFrame, rng: np.random.Genera
     return replace(recipe, sources=tuple(names), snr_db=(0.0,) * others, offsets=(0,) * count)
 
 
-def load_scenes(
+def load_mixture_list(
     root: str | Path | None = None, folds: tuple[int, ...] = (4,), limit: int | None = None
-) -> Scenes:
+) -> MixtureList:
     """Return AudioSep's list for `folds`: each clip a target once, one interferer, 0 dB.
 
     Args:
@@ -122,4 +122,4 @@ def load_scenes(
     if limit is not None:
         order = np.random.default_rng(0).permutation(len(recipes))[:limit]
         recipes = [recipes[i] for i in sorted(order)]
-    return Scenes(Clips(table, SAMPLE_RATE), recipes)
+    return MixtureList(Clips(table, SAMPLE_RATE), recipes)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from textsep_lab import paths, plots
-from textsep_lab.benchmark.scenes import Scenes
+from textsep_lab import plots
+from textsep_lab.evaluation.mixture_list import MixtureList
+from textsep_lab.utils import paths
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Report:
     text: str
     figures: dict[str, Figure]
     tables: dict[str, pd.DataFrame]
-    scenes: Scenes | None = None
+    scenes: MixtureList | None = None
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write text, tables, figures, and the list with its hash, to `folder`."""

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from textsep_lab import metrics
-from textsep_lab.benchmark.scenes import Scene
-from textsep_lab.mixtures import Mixture
+from textsep_lab.data.mixtures import Mixture
+from textsep_lab.evaluation.mixture_list import EvaluationMixture
+from textsep_lab.signal import metrics
 
-Estimate = Callable[[Scene], np.ndarray]
+Estimate = Callable[[EvaluationMixture], np.ndarray]
 WORSE_DB = -0.005  # an SI-SDRi below this is a loss, and not rounding
 
 
@@ -37,7 +37,7 @@ def score(estimate: np.ndarray, truth: Mixture) -> dict[str, float]:
 
 
 def measure(
-    systems: Mapping[str, Estimate], scenes: Iterable[Scene], title: str = "benchmark"
+    systems: Mapping[str, Estimate], scenes: Iterable[EvaluationMixture], title: str = "benchmark"
 ) -> pd.DataFrame:
     """Score every system on every scene.
 

@@ -13,15 +13,15 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from textsep_lab import metrics
-from textsep_lab.benchmark import conditions, figures, speed
-from textsep_lab.benchmark.cold_start import peak_memory
-from textsep_lab.benchmark.output import Report
-from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scenes, load_scenes
-from textsep_lab.benchmark.scores import markdown, measure, summary, with_interval
-from textsep_lab.benchmark.systems import TITLES, Remembering, System, ladder
-from textsep_lab.film_unet import build, parameter_count
-from textsep_lab.separation import Separator, load_separator
+from textsep_lab.evaluation import conditions, figures, speed
+from textsep_lab.evaluation.cold_start import peak_memory
+from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, MixtureList, load_mixture_list
+from textsep_lab.evaluation.output import Report
+from textsep_lab.evaluation.scores import markdown, measure, summary, with_interval
+from textsep_lab.evaluation.systems import TITLES, CachedSeparator, System, baselines_and_oracles
+from textsep_lab.models.registry import build, parameter_count
+from textsep_lab.separation.separator import Separator, load_separator
+from textsep_lab.signal import metrics
 
 TEMPLATE = Path(__file__).with_name("template.md")
 CLICK = 1.05  # edges that bend the signal so much more than the mixture does
@@ -40,7 +40,8 @@ def run(
     Args:
         root: data set in ESC-50's layout.
         checkpoint: of our separator; None for the shipped one.
-        systems: names of `systems.ladder`; none is all of them, and the further tables.
+        systems: names of `systems.baselines_and_oracles`; none is all of them, and the further
+            tables.
         limit: only so many mixtures.
         weights: checkpoints of other networks, see `systems.TRAINED`.
 
@@ -49,17 +50,17 @@ def run(
         ValueError: no such system, or a limit below 1.
     """
     separator = load_separator(checkpoint)
-    remembering = Remembering(separator)
-    makers = ladder(remembering, root, weights=weights)
+    remembering = CachedSeparator(separator)
+    makers = baselines_and_oracles(remembering, root, weights=weights)
     unknown = [name for name in [*systems, *(weights or {})] if name not in makers]
     if unknown:
         raise ValueError(f"There is no system '{unknown[0]}': use {', '.join(makers)}.")
-    scenes = load_scenes(root, folds, limit)
+    scenes = load_mixture_list(root, folds, limit)
     made = {name: makers[name]() for name in systems or makers}
     able = {s.title: s.estimate for s in made.values() if s.estimate is not None}
     tables = {"scores": measure(able, scenes)}
     tables["summary"] = summary(tables["scores"])
-    drawn = {"ladder": figures.ladder(tables["summary"])}
+    drawn = {"ladder": figures.baselines_and_oracles(tables["summary"])}
     if not systems:
         tables |= _further(remembering, scenes)
         tables["costs"] = costs(separator, made, checkpoint)
@@ -68,7 +69,7 @@ def run(
     return Report("benchmark", text, drawn, tables, scenes)
 
 
-def _further(separator: Separator, scenes: Scenes) -> dict[str, pd.DataFrame]:
+def _further(separator: Separator, scenes: MixtureList) -> dict[str, pd.DataFrame]:
     return {
         "snr": conditions.by_snr(separator, scenes),
         "sources": conditions.by_sources(separator, scenes),
@@ -186,7 +187,7 @@ def _further_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     return {
         "threads": str(torch.get_num_threads()),
         "processor": speed.processor(),
-        "wording": _paired(tables["queries"], "query_kind", "held-out wording", "label"),
+        "paraphrase": _paired(tables["queries"], "query_kind", "held-out wording", "label"),
         "costs": _cost_rows(tables["costs"]),
         "snr": score_table(summary(tables["snr"], by="snr_db"), "snr_db", "SNR (dB)"),
         "sources": score_table(summary(tables["sources"], by="sources"), "sources"),

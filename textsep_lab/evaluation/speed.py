@@ -15,10 +15,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from textsep_lab.benchmark.scenes import SAMPLE_RATE
-from textsep_lab.film_unet import build
-from textsep_lab.masking import estimate_mask
-from textsep_lab.separation import Separator
+from textsep_lab.evaluation.mixture_list import SAMPLE_RATE
+from textsep_lab.models.masking import estimate_mask
+from textsep_lab.models.registry import build
+from textsep_lab.separation.separator import Separator
 
 QUERY, MAX_RUNS = "dog", 7
 REFERENCE = "reference"  # the contestant that ratios are to

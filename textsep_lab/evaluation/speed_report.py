@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from textsep_lab.benchmark import figures
-from textsep_lab.benchmark.cold_start import cold_start
-from textsep_lab.benchmark.output import Report
-from textsep_lab.benchmark.scores import markdown
-from textsep_lab.benchmark.speed import REFERENCE, processor, sweep
-from textsep_lab.separation import load_separator
+from textsep_lab.evaluation import figures
+from textsep_lab.evaluation.cold_start import cold_start
+from textsep_lab.evaluation.output import Report
+from textsep_lab.evaluation.scores import markdown
+from textsep_lab.evaluation.speed import REFERENCE, processor, sweep
+from textsep_lab.separation.separator import load_separator
 
 TEXT = """# Speed
 
-Made by `textsep benchmark --speed`, {processor}. White noise, mono, 16 kHz, array in and array
+Made by `textsep evaluate speed`, {processor}. White noise, mono, 16 kHz, array in and array
 out, the confidence included. `reference` has random weights, which take as long as others.
 {bfloat16}
 

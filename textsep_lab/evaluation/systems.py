@@ -11,23 +11,25 @@ import numpy as np
 import torch
 from torch import nn
 
-from textsep_lab import checkpoints, esc50, nmf, nmf_classes
-from textsep_lab.benchmark.scenes import SAMPLE_RATE, Scene
-from textsep_lab.benchmark.scores import Estimate, best_of
-from textsep_lab.masking import apply_mask
-from textsep_lab.oracles import ideal_ratio_mask, phase_sensitive_mask, wiener_mask
-from textsep_lab.paths import checkpoints_dir
-from textsep_lab.separation import Separator, load_separator
-from textsep_lab.spectral import Stft, band_matrix, to_bands, to_bins
-from textsep_lab.training import separate_batch
+from textsep_lab.data import esc50
+from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, EvaluationMixture
+from textsep_lab.evaluation.scores import Estimate, best_of
+from textsep_lab.models import checkpoints
+from textsep_lab.models.masking import apply_mask
+from textsep_lab.separation import nmf, nmf_supervised
+from textsep_lab.separation.separator import Separator, load_separator
+from textsep_lab.signal.ideal_masks import ideal_ratio_mask, phase_sensitive_mask, wiener_mask
+from textsep_lab.signal.stft import Stft, band_matrix, to_bands, to_bins
+from textsep_lab.training.separator import separate_batch
+from textsep_lab.utils.paths import checkpoints_dir
 
 N_BANDS = 64
 BASES_ITERATIONS = 30  # of 100: a minute or two instead of five to learn 50 classes
 GATE_SECONDS, GATE_DB = 0.02, -40.0
 # Networks that take part only when their weights are at hand, and how to get them.
 TRAINED = {
-    "text-agnostic": "textsep train --baseline --loss best --absent-share 0",
-    "reference": "textsep train --configuration reference --loss l1",
+    "text-agnostic": "textsep train separator --baseline --loss best --absent-share 0",
+    "reference": "textsep train separator --configuration reference --loss l1",
 }
 TITLES = {"text-agnostic": "text-agnostic UNet, best of two", "reference": "reference UNet"}
 
@@ -50,7 +52,7 @@ class System:
     missing: str = ""
 
 
-def ladder(
+def baselines_and_oracles(
     separator: Separator,
     root: str | Path | None = None,
     bases_folds: tuple[int, ...] = (1, 2, 3),
@@ -73,9 +75,9 @@ def ladder(
     }
     for name in TRAINED:
         made[name] = partial(_trained, name, weights.get(name))
-    twin = getattr(separator.network, "twin", None)
-    if twin is not None and "text-agnostic" not in weights:
-        made["text-agnostic"] = lambda: _text_agnostic(twin)
+    text_agnostic = getattr(separator.network, "text_agnostic", None)
+    if text_agnostic is not None and "text-agnostic" not in weights:
+        made["text-agnostic"] = lambda: _text_agnostic(text_agnostic)
     made["ours"] = lambda: System("ours", partial(ours, separator), separator.network)
     made["ours-best"] = lambda: System(
         "ours, best of output and residual", partial(_best, separator)
@@ -98,7 +100,7 @@ class Answer:
     confidence: float
 
 
-class Remembering:
+class CachedSeparator:
     """A separator that answers from memory what it has been asked before about a recording.
 
     Several tables ask the same questions.
@@ -120,19 +122,19 @@ class Remembering:
         return self._answers[key]
 
 
-def ours(separator: Separator, scene: Scene, query: str | None = None) -> np.ndarray:
+def ours(separator: Separator, scene: EvaluationMixture, query: str | None = None) -> np.ndarray:
     """Return our estimate for a scene, by its bare label or another query."""
     query = scene.query if query is None else query
     return separator.separate(scene.truth.mixture, query, sample_rate=SAMPLE_RATE).output[0]
 
 
-def _best(separator: Separator, scene: Scene) -> np.ndarray:
+def _best(separator: Separator, scene: EvaluationMixture) -> np.ndarray:
     """Return our output or residual, whichever the truth says is the target."""
     output = ours(separator, scene)
     return best_of(np.stack([output, scene.truth.mixture - output]), scene.truth.target)
 
 
-def _time_gate(scene: Scene) -> np.ndarray:
+def _time_gate(scene: EvaluationMixture) -> np.ndarray:
     """Let the mixture through wherever the target sounds, as if someone had marked the times."""
     length = round(GATE_SECONDS * SAMPLE_RATE)
     target = scene.truth.target
@@ -142,19 +144,19 @@ def _time_gate(scene: Scene) -> np.ndarray:
     return scene.truth.mixture * np.repeat(sounds, length)[: len(target)]
 
 
-def _nmf(separator: Separator, scene: Scene) -> np.ndarray:
+def _nmf(separator: Separator, scene: EvaluationMixture) -> np.ndarray:
     mixture = scene.truth.mixture[None]
-    found = nmf.estimate_mask(mixture, SAMPLE_RATE, scene.query, separator.detector.encoder)
+    found = nmf.separate_components(mixture, SAMPLE_RATE, scene.query, separator.detector.encoder)
     return apply_mask(found.mask, torch.from_numpy(mixture), SAMPLE_RATE, nmf.CONFIG)[0].numpy()
 
 
 def _supervised_nmf(separator: Separator, root, folds: tuple[int, ...]) -> System:
-    bases = nmf_classes.learn_bases(esc50.read_table(root, folds), iterations=BASES_ITERATIONS)
+    bases = nmf_supervised.learn_bases(esc50.read_table(root, folds), iterations=BASES_ITERATIONS)
 
-    def estimate(scene: Scene) -> np.ndarray:
+    def estimate(scene: EvaluationMixture) -> np.ndarray:
         mixture = scene.truth.mixture[None]
         there = bases.only(list(scene.labels))
-        found = nmf_classes.estimate_class_mask(
+        found = nmf_supervised.estimate_class_mask(
             mixture, SAMPLE_RATE, scene.query, separator.encoder, there
         )
         row = torch.from_numpy(mixture)
@@ -187,7 +189,7 @@ def _text_agnostic(network: nn.Module) -> System:
     return System(TITLES["text-agnostic"], partial(best_of_two, network), network)
 
 
-def best_of_two(network: nn.Module, scene: Scene) -> np.ndarray:
+def best_of_two(network: nn.Module, scene: EvaluationMixture) -> np.ndarray:
     """Return the estimate or the residual of a network without a query, whichever is better.
 
     The truth chooses: this is what it would reach if someone picked the right one every time.
@@ -197,7 +199,7 @@ def best_of_two(network: nn.Module, scene: Scene) -> np.ndarray:
     return best_of(np.stack([estimate, mixture - estimate]), target)
 
 
-def _oracle(mask: Callable, bands: bool, scene: Scene) -> np.ndarray:
+def _oracle(mask: Callable, bands: bool, scene: EvaluationMixture) -> np.ndarray:
     stft, truth = Stft.at(SAMPLE_RATE), scene.truth
     target, interference = (
         stft(torch.from_numpy(x[None])) for x in (truth.target, truth.interference)

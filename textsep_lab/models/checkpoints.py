@@ -17,14 +17,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from textsep_lab.audio_tower import JointNetwork, TowerConfig
-from textsep_lab.film import UNetConfig
-from textsep_lab.film_unet import build
-from textsep_lab.paths import atomic_write, checkpoints_dir
+from textsep_lab.models.clap import ClapNetwork
+from textsep_lab.models.config import ClapConfig, UNetConfig
+from textsep_lab.models.registry import build
+from textsep_lab.utils.paths import atomic_write, checkpoints_dir
 
-FORMAT = "textsep_lab-checkpoint-1"
+FORMAT = "textsep_lab-checkpoint-2"
 DEFAULT = "guided-esc50"
-KINDS = {UNetConfig: "separator", TowerConfig: "listener"}
+KINDS = {UNetConfig: "separator", ClapConfig: "clap"}
 
 
 def save(path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bool = False) -> Path:
@@ -32,8 +32,9 @@ def save(path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bo
 
     Args:
         path: file of the weights.
-        network: any network of `film_unet`, or an `audio_tower.JointNetwork`.
-        info: what is to be remembered: ``encoder``, data protocol, metrics, settings.
+        network: any of `registry.NETWORKS`, or a `clap.ClapNetwork`.
+        info: what is to be remembered: ``encoder``, data protocol, metrics, settings, and
+            ``query_classifier`` (see `needed_file`).
         half: store float16, in half the space. Read back, the weights are float32 again.
 
     Example:
@@ -84,12 +85,12 @@ def load(path: str | Path | None = None, encoder_dim: int | None = None):
     return _with_weights(lambda: build(config), path, info), info
 
 
-def load_listener(path: str | Path) -> tuple[JointNetwork, dict[str, Any]]:
+def load_clap(path: str | Path) -> tuple[ClapNetwork, dict[str, Any]]:
     """Read a joint network back, ready to listen, with its sidecar; raises as `load` does."""
     path = find(path)
     info = describe(path)
-    config = _config(TowerConfig, info, path)
-    return _with_weights(lambda: JointNetwork(config), path, info), info
+    config = _config(ClapConfig, info, path)
+    return _with_weights(lambda: ClapNetwork(config), path, info), info
 
 
 def _with_weights(make, path: Path, info: Mapping[str, Any]) -> nn.Module:
@@ -119,6 +120,16 @@ def find(path: str | Path | None) -> Path:
     return path
 
 
+def shipped() -> list[dict[str, str]]:
+    """Return what is said of each folder in `checkpoints_dir`: name, what, licence, notice.
+
+    Example:
+        >>> [each["licence"] for each in shipped() if each["name"] == "text-encoder"]
+        ['Apache-2.0']
+    """
+    return json.loads((checkpoints_dir() / "licences.json").read_text(encoding="utf-8"))
+
+
 def describe(path: Path) -> dict[str, Any]:
     """Read the sidecar of a weights file, without the weights.
 
@@ -139,6 +150,46 @@ def describe(path: Path) -> dict[str, Any]:
     if encoder is not None and not (isinstance(encoder, dict) and "name" in encoder):
         raise ValueError(f"'{path}' does not name the text encoder of its checkpoint.")
     return info
+
+
+def needed_file(path: Path, info: Mapping[str, Any], key: str) -> Path | None:
+    """Return a further file that a checkpoint needs, checked; None if it needs none.
+
+    The sidecar names it by ``{"file": name, "sha256": digest}`` under `key`. It lies beside the
+    weights, or, as several of the shipped ones share it, in a folder of that kind.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        ValueError: it is not the file that the sidecar names.
+    """
+    named = info.get(key)
+    if named is None:
+        return None
+    kind = key.replace("_", "-")
+    try:
+        name, digest = Path(named["file"]).name, named["sha256"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"'{path.with_suffix('.json')}' names no {kind} file.") from error
+    places = (path.with_name(name), checkpoints_dir() / kind / name)
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"The {kind} file '{places[0]}', which '{path}' needs, is missing.")
+    if sha256(found) != digest:
+        raise ValueError(f"'{found}' is not the {kind} that '{path}' was made with: restore it.")
+    return found
+
+
+def fingerprint(info: Mapping[str, Any]) -> str | None:
+    """Return one SHA-256 for all files that decide what a checkpoint does; None if unknown.
+
+    Example:
+        >>> fingerprint({}) is None
+        True
+    """
+    if "sha256" not in info:
+        return None
+    classifier = (info.get("query_classifier") or {}).get("sha256", "")
+    return hashlib.sha256(f"{info['sha256']} {classifier}".encode()).hexdigest()
 
 
 def _config(kind: type, info: Mapping[str, Any], path: Path) -> Any:

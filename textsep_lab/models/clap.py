@@ -10,52 +10,19 @@ References:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from textsep_lab.spectral import Stft, to_bands
+from textsep_lab.models.config import ClapConfig
+from textsep_lab.signal.stft import Stft, to_bands
 
 Tensor = torch.Tensor
 CHUNK_FRAMES = 256  # of the output: half a minute
 
 
-@dataclass(frozen=True)
-class TowerConfig:
-    """What it takes to build a joint network again.
-
-    Args:
-        channels: feature maps per level, shallow to deep; the last level keeps its frame rate.
-        n_bands: mel-spaced bands of the input.
-        n_fft, hop_length, sample_rate: its STFT, in samples and Hz.
-        text_dim: dimension of the text embeddings it starts from.
-        dim: dimension of the joint space.
-        dropout: share of the pooled features dropped in training.
-    """
-
-    channels: tuple[int, ...] = (32, 64, 128, 256)
-    n_bands: int = 64
-    n_fft: int = 1024
-    hop_length: int = 256
-    sample_rate: int = 16000
-    text_dim: int = 384
-    dim: int = 256
-    dropout: float = 0.2
-
-    @property
-    def stride(self) -> int:
-        """Input frames per frame of the output."""
-        return 2 ** (len(self.channels) - 1)
-
-    @property
-    def frame_hop(self) -> float:
-        """Seconds from one frame of the output to the next."""
-        return self.stride * self.hop_length / self.sample_rate
-
-
-def log_mel(waveform: Tensor, config: TowerConfig) -> Tensor:
+def log_mel(waveform: Tensor, config: ClapConfig) -> Tensor:
     """Return band levels relative to the clip's, in units of 20 dB, floored at -80 dB.
 
     Args:
@@ -66,7 +33,7 @@ def log_mel(waveform: Tensor, config: TowerConfig) -> Tensor:
         ``[batch, n_bands, frames]``; white noise is 0 in every band.
 
     Example:
-        >>> tuple(log_mel(torch.randn(2, 16000), TowerConfig()).shape)
+        >>> tuple(log_mel(torch.randn(2, 16000), ClapConfig()).shape)
         (2, 64, 64)
     """
     magnitude = Stft(config.n_fft, config.hop_length).magnitude(waveform)
@@ -92,7 +59,7 @@ class ConvBlock(nn.Module):
         return torch.relu(y + self.skip(x))
 
 
-class JointNetwork(nn.Module):
+class ClapNetwork(nn.Module):
     """Audio tower and text head.
 
     Two by two neighbours of the log-mel picture are stacked as channels; each level but the last
@@ -104,13 +71,13 @@ class JointNetwork(nn.Module):
         `embed_text`: text embeddings ``[n, text_dim]`` → unit length ``[n, dim]``.
 
     Example:
-        >>> network = JointNetwork(TowerConfig(channels=(4, 8), dim=6)).eval()
+        >>> network = ClapNetwork(ClapConfig(channels=(4, 8), dim=6)).eval()
         >>> features = network.frames(torch.randn(2, 64, 63))
         >>> tuple(network.embed(features).shape), tuple(network.embed(pool(features)).shape)
         ((2, 32, 6), (2, 6))
     """
 
-    def __init__(self, config: TowerConfig) -> None:
+    def __init__(self, config: ClapConfig) -> None:
         super().__init__()
         self.config = config
         channels, last = config.channels, config.channels[-1]
@@ -177,7 +144,7 @@ def pool(features: Tensor) -> Tensor:
     return 0.5 * (features.mean(1) + features.amax(1))
 
 
-def listen(network: JointNetwork, waveform: Tensor, chunk: int = CHUNK_FRAMES) -> Tensor:
+def extract_features(network: ClapNetwork, waveform: Tensor, chunk: int = CHUNK_FRAMES) -> Tensor:
     """Return the features of waveforms ``[batch, samples]``, or ``[batch, channels, samples]``.
 
     After training a long recording goes through in chunks, each with all the context its frames

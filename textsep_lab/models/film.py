@@ -1,44 +1,14 @@
-"""FiLM, the layer through which a query steers a network, and what describes a network.
+"""FiLM, the layer through which a query steers a network.
 
 Taught in notebook 02.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
 Tensor = torch.Tensor
-
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """What it takes to build a network again.
-
-    Args:
-        name: ``compact`` or ``reference``, which architecture.
-        channels: feature maps per level, shallow to deep.
-        n_bands: mel-spaced bands the network sees; None is every STFT bin.
-        n_fft, hop_length, sample_rate: the network's own STFT, in samples and Hz.
-        text_dim: dimension of the query embedding; None builds the text-agnostic twin.
-        dropout: share of the hidden query features dropped in training.
-    """
-
-    name: str = "compact"
-    channels: tuple[int, ...] = (32, 64, 128)
-    n_bands: int | None = 64
-    n_fft: int = 1024
-    hop_length: int = 512
-    sample_rate: int = 16000
-    text_dim: int | None = 384
-    dropout: float = 0.1
-
-    @property
-    def n_freq(self) -> int:
-        """Rows of the network's input and of its mask."""
-        return self.n_bands or self.n_fft // 2 + 1
 
 
 class FiLM(nn.Module):

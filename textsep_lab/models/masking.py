@@ -6,17 +6,30 @@ Training, evaluation and separation all call these. Taught in notebook 02.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from textsep_lab.film import UNetConfig
-from textsep_lab.spectral import Stft, band_matrix, resample_frames, to_bands, to_bins
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.signal.stft import Stft, band_matrix, resample_frames, to_bands, to_bins
 
 Tensor = torch.Tensor
 CHUNK_FRAMES = 2048
+
+
+class Mask(NamedTuple):
+    """A mask and what says where its rows and columns lie.
+
+    Args:
+        values: ``[1, n_freq, frames]`` in [0, 1].
+        config: of whose bands or bins, and of whose hop, they are.
+    """
+
+    values: Tensor
+    config: UNetConfig
 
 
 def network_stft(config: UNetConfig) -> Stft:
@@ -62,14 +75,14 @@ def estimate_mask(
         waveform: ``[batch, samples]`` at ``network.config.sample_rate``, or
             ``[batch, channels, samples]`` (see `Stft.magnitude`).
         query: embeddings ``[batch, text_dim]``, or what else the network takes; None for the
-            text-agnostic twin. Many queries may be asked of one waveform.
+            text-agnostic network. Many queries may be asked of one waveform.
         level: root mean square ``[batch]`` to take the clip's loudness from, by default its own.
 
     Returns:
         Mask ``[batch, n_freq, frames]`` in [0, 1].
 
     Example:
-        >>> from textsep_lab.film_unet import build
+        >>> from textsep_lab.models.registry import build
         >>> network = build("compact", text_dim=8).eval()
         >>> mask = estimate_mask(network, torch.randn(1, 16000), torch.randn(1, 8))
         >>> tuple(mask.shape)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textsep_lab.film import FiLM, UNetConfig
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.film import FiLM
 
 Tensor = torch.Tensor
 

@@ -1,4 +1,4 @@
-"""The FiLM-conditioned UNet, its text-agnostic twin, and their two named configurations.
+"""The FiLM-conditioned UNet, and the one that a text-agnostic UNet guides.
 
 The magnitude of the mixture and the embedded query go in, a soft mask comes out.
 Taught in notebook 02.
@@ -11,60 +11,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from textsep_lab.film import FiLM, UNetConfig
-from textsep_lab.reference_unet import ReferenceUNet
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.film import FiLM
 
 Tensor = torch.Tensor
-
-
-CONFIGS = {
-    "compact": UNetConfig(),
-    "reference": UNetConfig(
-        name="reference",
-        channels=(64, 128, 256, 512),
-        n_bands=None,
-        hop_length=256,
-        text_dim=1024,
-        dropout=0.0,
-    ),
-    "guided": UNetConfig(name="guided"),
-}
-
-
-def build(config: UNetConfig | str, text_dim: int | None = -1) -> nn.Module:
-    """Build a network with random weights.
-
-    Args:
-        config: a configuration or the name of one.
-        text_dim: replaces the configuration's; None gives the text-agnostic twin.
-
-    Raises:
-        ValueError: unknown name.
-
-    Example:
-        >>> network = build("compact", text_dim=8)
-        >>> mask = network(torch.rand(2, 64, 40), torch.randn(2, 8))
-        >>> tuple(mask.shape), bool(((mask >= 0) & (mask <= 1)).all())
-        ((2, 64, 40), True)
-    """
-    if isinstance(config, str):
-        if config not in CONFIGS:
-            raise ValueError(f"There is no configuration '{config}': use {' or '.join(CONFIGS)}.")
-        config = CONFIGS[config]
-    if text_dim != -1:
-        config = replace(config, text_dim=text_dim)
-    networks = {"compact": CompactUNet, "reference": ReferenceUNet, "guided": GuidedUNet}
-    return networks[config.name](config)
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Return the number of parameters.
-
-    Example:
-        >>> parameter_count(nn.Linear(3, 2))
-        8
-    """
-    return sum(p.numel() for p in network.parameters())
 
 
 class FiLMBlock(nn.Module):
@@ -103,12 +53,12 @@ class CompactUNet(nn.Module):
     Shape:
         magnitude ``[batch, n_bands, time]`` at a level where the clip's RMS is 1, query
         ``[batch, text_dim]``, or ``[batch, 2, text_dim]`` with what is unwanted second (zeros for
-        nothing, shorter the less it is sure), None for the twin → mask
+        nothing, shorter the less it is sure), None for the text-agnostic network → mask
         ``[batch, n_bands, time]`` in [0, 1].
     """
 
     TAKES_UNWANTED = True
-    PICTURES = 1  # what `_look` returns
+    IN_CHANNELS = 1  # of `_inputs`
     QUERY_DIM = 256
     BOTTLENECK = 256
     DILATIONS = (1, 2, 4)
@@ -123,7 +73,7 @@ class CompactUNet(nn.Module):
             nn.init.zeros_(self.unwanted.weight)
             self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.BatchNorm1d(config.n_freq)
-        pairs = list(zip((4 * self.PICTURES, *channels), channels, strict=False))
+        pairs = list(zip((4 * self.IN_CHANNELS, *channels), channels, strict=False))
         self.encoders = nn.ModuleList(FiLMBlock(a, b, d) for a, b in pairs)
         self.pitch = nn.Parameter(torch.zeros(channels[0], config.n_freq // 2, 1))
         self.rows = config.n_freq // self.stride
@@ -155,7 +105,7 @@ class CompactUNet(nn.Module):
     def forward(self, magnitude: Tensor, query: Tensor | None = None) -> Tensor:
         frames = magnitude.shape[-1]
         q = None if self.config.text_dim is None else self._encode(query)
-        x = nn.functional.pad(self._look(magnitude), (0, -frames % self.stride))
+        x = nn.functional.pad(self._inputs(magnitude), (0, -frames % self.stride))
         x = nn.functional.pixel_unshuffle(x, 2)
         skips = []
         for level, encoder in enumerate(self.encoders):
@@ -164,15 +114,15 @@ class CompactUNet(nn.Module):
                 x = x + self.pitch  # convolutions alone cannot tell a low band from a high one
             skips.append(x)
             x = nn.functional.avg_pool2d(x, 2)
-        x = x + self._look_along_time(x, q)
+        x = x + self._temporal_context(x, q)
         for skip, decoder in zip(reversed(skips), self.decoders, strict=True):
             x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = decoder(torch.cat([x, skip], 1), q)
         x = nn.functional.pixel_shuffle(self.head(x), 2).squeeze(1)
         return torch.sigmoid(x[..., :frames])
 
-    def _look(self, magnitude: Tensor) -> Tensor:
-        """Return the pictures that the convolutions see, ``[batch, PICTURES, n_bands, time]``."""
+    def _inputs(self, magnitude: Tensor) -> Tensor:
+        """Return what the convolutions see, ``[batch, IN_CHANNELS, n_bands, time]``."""
         return self.norm(torch.log(magnitude + 1e-3)).unsqueeze(1)
 
     def _encode(self, query: Tensor | None) -> Tensor:
@@ -184,7 +134,7 @@ class CompactUNet(nn.Module):
             hidden = hidden + self.unwanted(unwanted)
         return self.dropout(hidden.relu())
 
-    def _look_along_time(self, x: Tensor, q: Tensor | None) -> Tensor:
+    def _temporal_context(self, x: Tensor, q: Tensor | None) -> Tensor:
         y = self.squeeze(x.flatten(1, 2))
         for block in self.context:
             y = block(y, q)
@@ -192,46 +142,53 @@ class CompactUNet(nn.Module):
 
 
 class GuidedUNet(CompactUNet):
-    """A compact UNet that is shown how its text-agnostic twin divides the mixture in two.
+    """A compact UNet that is shown how a text-agnostic one divides the mixture in two.
 
-    The twin learns to separate without having to recognise anything, and goes on learning longer.
+    That one learns to separate without having to recognise anything, and goes on learning longer.
     It stays as it is: this network only learns which of the two parts is wanted, and to mend them.
 
     Shape:
         as `CompactUNet`.
     """
 
-    PICTURES = 2
+    IN_CHANNELS = 2
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__(config)
-        self.twin = CompactUNet(replace(config, name="compact", text_dim=None))
-        self.twin.requires_grad_(False)
+        self.text_agnostic = CompactUNet(replace(config, name="compact", text_dim=None))
+        self.text_agnostic.requires_grad_(False)
+        self.register_load_state_dict_pre_hook(_rename_twin)
 
     def train(self, mode: bool = True) -> GuidedUNet:
         super().train(mode)
-        self.twin.eval()
+        self.text_agnostic.eval()
         return self
 
     @property
     def context_frames(self) -> int:
-        return super().context_frames + self.twin.context_frames
+        return super().context_frames + self.text_agnostic.context_frames
 
     def start_from(self, network: CompactUNet) -> None:
-        """Take over the weights of a network that was not shown the twin's mask."""
+        """Take over the weights of a network that was not shown the text-agnostic mask."""
         own = self.state_dict()
         for name, known in network.state_dict().items():
             if own[name].shape == known.shape:
                 own[name].copy_(known)
-            else:  # the first convolutions, which have one picture more to look at
+            else:  # the first convolutions, which have one more input channel
                 own[name].zero_()[:, : known.shape[1]] = known
 
-    def _look(self, magnitude: Tensor) -> Tensor:
+    def _inputs(self, magnitude: Tensor) -> Tensor:
         # One recording with many queries comes expanded, and need not be divided many times.
         mixtures = magnitude if magnitude.stride(0) else magnitude[:1]
         with torch.no_grad():
-            side = 2 * self.twin(mixtures) - 1
-        if self.training:  # which part the twin calls its estimate means nothing
+            side = 2 * self.text_agnostic(mixtures) - 1
+        if self.training:  # which of the two parts it calls its estimate means nothing
             side = side * (2 * torch.randint(2, (len(side), 1, 1), device=side.device) - 1)
         side = side.expand_as(magnitude).to(magnitude.dtype)
-        return torch.cat([super()._look(magnitude), side.unsqueeze(1)], 1)
+        return torch.cat([super()._inputs(magnitude), side.unsqueeze(1)], 1)
+
+
+def _rename_twin(_network: nn.Module, state: dict[str, Tensor], *_: object) -> None:
+    """The shipped weights are older than the name of their part ``text_agnostic``."""
+    for key in [key for key in state if key.startswith("twin.")]:
+        state["text_agnostic." + key.removeprefix("twin.")] = state.pop(key)

@@ -12,9 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from textsep_lab import plots
-from textsep_lab.calibration import expected_calibration_error, reliability
-from textsep_lab.timegate import Window
+from textsep_lab.plots.separation_plots import spectrogram
+from textsep_lab.plots.style import GRID, INK, INPUT, MUTED, OUTPUT, WINDOW
+from textsep_lab.signal.metrics import expected_calibration_error, reliability
+from textsep_lab.signal.timegate import Window
 
 
 def zero_shot(table: pd.DataFrame) -> Figure:
@@ -26,9 +27,9 @@ def zero_shot(table: pd.DataFrame) -> Figure:
     means = 100 * table.groupby("label")["bare"].mean().sort_values(ascending=False)
     figure = Figure(figsize=(8, 9.5), layout="constrained")
     axis = figure.subplots()
-    colours = np.where(means < 50, plots.OUTPUT, plots.WINDOW)
+    colours = np.where(means < 50, OUTPUT, WINDOW)
     axis.barh(means.index, means, color=colours, height=0.7)
-    axis.axvline(means.mean(), color=plots.INK, linewidth=1, linestyle="--")
+    axis.axvline(means.mean(), color=INK, linewidth=1, linestyle="--")
     axis.set(xlabel="Clips whose own label is the most similar one (%)", xlim=(0, 100))
     axis.set_title(f"Zero-shot top 1 by class; mean {means.mean():.1f} %", loc="left", fontsize=10)
     axis.tick_params(axis="y", labelsize=8)
@@ -55,13 +56,13 @@ def calibration(curves: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 
 def _reliability(axis: Axes, probability: np.ndarray, truth: np.ndarray) -> None:
     bins = reliability(probability, truth)
-    axis.plot([0, 1], [0, 1], color=plots.MUTED, linewidth=1, linestyle="--")
-    axis.plot(bins["said"], bins["seen"], color=plots.OUTPUT, linewidth=1.2)
+    axis.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
+    axis.plot(bins["said"], bins["seen"], color=OUTPUT, linewidth=1.2)
     sizes = 12 + 160 * bins["n"] / bins["n"].max()
-    axis.scatter(bins["said"], bins["seen"], s=sizes, color=plots.OUTPUT, alpha=0.8, linewidth=0)
+    axis.scatter(bins["said"], bins["seen"], s=sizes, color=OUTPUT, alpha=0.8, linewidth=0)
     axis.set(xlabel="Probability", ylabel="Frequency", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axis.set_aspect("equal")
-    axis.grid(color=plots.GRID, linewidth=0.7)
+    axis.grid(color=GRID, linewidth=0.7)
 
 
 def presence(confidence: np.ndarray, present: np.ndarray, title: str) -> Figure:
@@ -70,8 +71,8 @@ def presence(confidence: np.ndarray, present: np.ndarray, title: str) -> Figure:
     axis = figure.subplots()
     bins = np.linspace(0, 1, 21)
     for kind, colour, label in (
-        (0, plots.INPUT, "not in the mixture"),
-        (1, plots.WINDOW, "in the mixture"),
+        (0, INPUT, "not in the mixture"),
+        (1, WINDOW, "in the mixture"),
     ):
         axis.hist(confidence[present == kind], bins, color=colour, alpha=0.75, label=label)
     axis.set(xlabel="Confidence", ylabel="Queries", xlim=(0, 1))
@@ -94,12 +95,12 @@ def spans(
     """
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
-    plots.spectrogram(top, waveform, sample_rate)
+    spectrogram(top, waveform, sample_rate)
     top.set_title(f"When is “{query}” heard?", loc="left", fontsize=10, parse_math=False)
     time = np.arange(len(activity)) * frame_hop
-    bottom.step(time, activity, where="post", color=plots.OUTPUT, label="heard (probability)")
+    bottom.step(time, activity, where="post", color=OUTPUT, label="heard (probability)")
     for row, (intervals, colour, label) in enumerate(
-        ((true, plots.INK, "true"), (found, plots.WINDOW, "predicted"))
+        ((true, INK, "true"), (found, WINDOW, "predicted"))
     ):
         pieces = [(start, end - start) for start, end in intervals]
         bottom.broken_barh(pieces, (-0.16 - 0.14 * row, 0.1), color=colour, label=label)
@@ -120,17 +121,15 @@ def detections(waveform: np.ndarray, sample_rate: int, table: pd.DataFrame) -> F
     figure = Figure(figsize=(10, 2.6 + 0.36 * len(labels)), layout="constrained")
     ratio = {"height_ratios": [2.4, 0.3 + 0.36 * len(labels)]}
     top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw=ratio)
-    plots.spectrogram(top, waveform, sample_rate)
+    spectrogram(top, waveform, sample_rate)
     for row in table.itertuples():
         place = (labels.index(row.label) - 0.35, 0.7)
         alpha = 0.15 + 0.85 * row.probability
-        bottom.broken_barh(
-            [(row.start, row.end - row.start)], place, color=plots.WINDOW, alpha=alpha
-        )
+        bottom.broken_barh([(row.start, row.end - row.start)], place, color=WINDOW, alpha=alpha)
     chances = table.groupby("label")["probability"].first()
     names = [f"{label}  {100 * chances[label]:.0f} %" for label in labels]
     bottom.set_yticks(range(len(labels)), names, fontsize=9, parse_math=False)
     bottom.set(xlabel="Time (s)", ylim=(len(labels) - 0.5, -0.5))
     bottom.set_xlim(0, waveform.shape[1] / sample_rate)
-    bottom.grid(axis="x", color=plots.GRID, linewidth=0.7)
+    bottom.grid(axis="x", color=GRID, linewidth=0.7)
     return figure

@@ -6,8 +6,6 @@ lies at the same height everywhere. Taught in notebook 05.
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,16 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from textsep_lab.paths import atomic_write
-from textsep_lab.spectral import Stft, band_centres, hz_to_mel, to_bands
+from textsep_lab.plots.style import GRID, INK, INPUT, MASK, MUTED, OUTPUT, SPECTRUM, WINDOW
+from textsep_lab.signal.stft import Stft, band_centres, hz_to_mel, to_bands
 
 if TYPE_CHECKING:
-    from textsep_lab.nmf import NMFEstimate
-    from textsep_lab.result import Separation
+    from textsep_lab.separation.nmf import NMFEstimate
+    from textsep_lab.separation.result import Separation
 
-INK, MUTED, INPUT, OUTPUT, WINDOW = "#1f2430", "#7a8194", "#b8bfce", "#d1495b", "#2e86ab"
-GRID = "#e6e8ee"
-SPECTRUM, MASK = "magma", "viridis"
 DYNAMIC_RANGE_DB = 70.0
 _TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
 _ROWS = 128
@@ -116,14 +111,6 @@ def waveforms(axis: Axes, result: Separation) -> None:
     axis.legend(loc="upper right", fontsize=8, frameon=False, ncols=2)
 
 
-def write(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG; characters the font lacks become boxes, without complaint."""
-    with atomic_write(path) as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(temporary, dpi=110)
-    return Path(path)
-
-
 def learning_curve(log: pd.DataFrame) -> Figure:
     """Draw training loss, and what was validated, over steps.
 
@@ -148,12 +135,12 @@ def nmf_components(estimate: NMFEstimate, most: int = 24) -> Figure:
     The component most like the query comes first; the redder, the more of it is kept.
 
     Args:
-        estimate: of `nmf.estimate_mask` or `nmf.estimate_class_mask`.
+        estimate: of `nmf.separate_components` or `nmf.estimate_class_mask`.
         most: components drawn at most, those with the highest scores.
 
     Example:
-        >>> from textsep_lab.factorisation import Decomposition
-        >>> from textsep_lab.nmf import NMFEstimate
+        >>> from textsep_lab.separation.nmf_decomposition import Decomposition
+        >>> from textsep_lab.separation.nmf import NMFEstimate
         >>> parts = Decomposition(np.ones((513, 1)) / 513, np.ones((1, 9)))
         >>> one = np.ones(1)
         >>> estimate = NMFEstimate("rain", torch.ones(1, 513, 9), parts, 0.3 * one, one, ("1",))

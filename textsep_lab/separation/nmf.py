@@ -8,18 +8,21 @@ a class. Taught in notebook 04.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from textsep_lab import audio
-from textsep_lab.embeddings import JointEncoder
-from textsep_lab.factorisation import ITERATIONS, Decomposition, decompose
-from textsep_lab.film import UNetConfig
-from textsep_lab.masking import apply_mask, network_stft
-from textsep_lab.queries import clean_query
+from textsep_lab.encoders.base import JointEncoder
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.masking import Mask, apply_mask, network_stft
+from textsep_lab.separation.nmf_decomposition import ITERATIONS, Decomposition, decompose
+from textsep_lab.signal import audio
+
+if TYPE_CHECKING:
+    from textsep_lab.separation.separator import Separator
 
 CONFIG = UNetConfig(n_bands=None)  # for `apply_mask`: a mask on every bin of the kit's transform
 TEMPERATURE = 0.3  # chosen on fold 4: 60 mixtures, 0.02 to 0.5
@@ -52,7 +55,7 @@ class NMFEstimate:
     mask_hop: ClassVar[float] = CONFIG.hop_length / CONFIG.sample_rate  # seconds a column
 
 
-def estimate_mask(
+def separate_components(
     waveform: np.ndarray,
     sample_rate: int,
     query: str,
@@ -80,18 +83,38 @@ def estimate_mask(
         ...     def embed_audio(self, waveform, sample_rate):
         ...         return np.ones(1, np.float32)
         >>> noise = np.random.default_rng(0).standard_normal((2, 22050))
-        >>> estimate = estimate_mask(noise, 22050, "rain", Ear(), components=3)
+        >>> estimate = separate_components(noise, 22050, "rain", Ear(), components=3)
         >>> tuple(estimate.mask.shape), estimate.weights.tolist()
         ((1, 513, 33), [1.0, 1.0, 1.0])
     """
     query = clean_query(query)
-    heard, magnitude = listen(waveform, sample_rate)
+    heard, magnitude = magnitude_at_16k(waveform, sample_rate)
     parts = decompose(magnitude, components, seed, iterations)
     scores = _scores(parts, heard, encoder, encoder.embed_text([query])[0])
     weights = soft_weights(scores, temperature)
     mask = torch.from_numpy(parts.mask(weights))[None]
     names = tuple(str(number + 1) for number in range(components))
     return NMFEstimate(query, mask, parts, scores, weights, names)
+
+
+def nmf_mask(
+    separator: Separator,
+    waveform: np.ndarray,
+    sample_rate: int,
+    query: str,
+    components: int,
+    unwanted: str | None,
+) -> Mask:
+    """Return the mask of the method ``nmf``, see `separate_components`.
+
+    Raises:
+        ValueError: `unwanted` is given, or as `separate_components`.
+    """
+    if unwanted is not None:
+        raise ValueError("NMF cannot be told what is unwanted: leave it out, or take the network.")
+    encoder = separator.detector.encoder
+    found = separate_components(waveform, sample_rate, query, encoder, components)
+    return Mask(found.mask, CONFIG)
 
 
 def soft_weights(scores: np.ndarray, temperature: float = TEMPERATURE) -> np.ndarray:
@@ -113,7 +136,7 @@ def soft_weights(scores: np.ndarray, temperature: float = TEMPERATURE) -> np.nda
     return np.nan_to_num(np.exp((scores - best) / temperature))
 
 
-def listen(waveform: np.ndarray, sample_rate: int) -> tuple[torch.Tensor, np.ndarray]:
+def magnitude_at_16k(waveform: np.ndarray, sample_rate: int) -> tuple[torch.Tensor, np.ndarray]:
     """Return ``[channels, samples]`` at 16 kHz, and its magnitude ``[513, frames]``."""
     waveform = audio.check_waveform(waveform)
     heard = torch.from_numpy(audio.resample(waveform, sample_rate, CONFIG.sample_rate))

@@ -16,7 +16,7 @@ from numbers import Integral
 import numpy as np
 from tqdm import tqdm
 
-from textsep_lab.masking import CHUNK_FRAMES
+from textsep_lab.models.masking import CHUNK_FRAMES
 
 ITERATIONS = 100
 

@@ -21,12 +21,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from tqdm import tqdm
 
-from textsep_lab import esc50
-from textsep_lab.embeddings import TextEncoder
-from textsep_lab.factorisation import ITERATIONS, decompose, fit_activations
-from textsep_lab.nmf import CONFIG, NMFEstimate, listen
-from textsep_lab.paths import atomic_write
-from textsep_lab.queries import clean_query
+from textsep_lab.data import esc50
+from textsep_lab.encoders.base import TextEncoder
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.separation.nmf import CONFIG, NMFEstimate, magnitude_at_16k
+from textsep_lab.separation.nmf_decomposition import ITERATIONS, decompose, fit_activations
+from textsep_lab.utils.paths import atomic_write
 
 FORMAT = "textsep_lab-nmf-bases-1"
 
@@ -123,7 +123,7 @@ def learn_bases(
         raise ValueError("There are no classes to learn: give clips by label.")
     bases = []
     for label in tqdm(clips, "learning bases", unit="class", delay=2):
-        magnitudes = [listen(clip, CONFIG.sample_rate)[1] for clip in clips[label]]
+        magnitudes = [magnitude_at_16k(clip, CONFIG.sample_rate)[1] for clip in clips[label]]
         level = [m / m.mean() for m in magnitudes if m.mean() > 0]
         if not level:
             raise ValueError(f"Class '{label}': there is no clip of it that is not silent.")
@@ -157,7 +157,7 @@ def estimate_class_mask(
         ValueError: bad audio or query.
 
     Example:
-        >>> from textsep_lab.embeddings import load_encoder
+        >>> from textsep_lab.encoders.registry import load_encoder
         >>> rng = np.random.default_rng(0)
         >>> bases = learn_bases({k: [rng.standard_normal(8000)] for k in ("dog", "sea_waves")}, 1)
         >>> noise, encoder = rng.standard_normal((1, 16000)), load_encoder("minilm-l6-int8")
@@ -169,7 +169,7 @@ def estimate_class_mask(
     asked, *named = encoder.embed_text(texts)
     scores = np.stack(named) @ asked
     nearest = int(scores.argmax())
-    _, magnitude = listen(waveform, sample_rate)
+    _, magnitude = magnitude_at_16k(waveform, sample_rate)
     classes, freq, each = bases.bases.shape
     union = bases.bases.transpose(1, 0, 2).reshape(freq, classes * each)
     parts = fit_activations(magnitude, union, iterations)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from textsep_lab import audio
-from textsep_lab.paths import atomic_write, make_folder
-from textsep_lab.timegate import Window
+from textsep_lab.signal import audio
+from textsep_lab.signal.timegate import Window
+from textsep_lab.utils.paths import atomic_write, make_folder
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,17 @@ class Separation:
             "version": version("textsep-lab"),
         }
 
+    def sentences(self) -> list[str]:
+        """Return in words what came out, as command line and page say it."""
+        where = "the windows" if self.windows is not None else "the recording"
+        if np.isnan(self.energy_share):
+            return [f"There is only silence in {where}: nothing to separate."]
+        return [
+            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for "
+            f"“{self.query}”.",
+            f"Confidence that it is there: {100 * self.confidence:.0f} %.",
+        ]
+
     def plot(self):
         """Return a figure: input and output spectrograms, mask with windows, waveforms."""
         from textsep_lab import plots  # drawing is optional and slow to import
@@ -113,7 +124,9 @@ class Separation:
         files = [folder / name for name in names]
         there = [path for path in files if path.exists()]
         if there and not overwrite:
-            raise FileExistsError(f"'{there[0]}' is there already: overwrite it or go elsewhere.")
+            raise FileExistsError(
+                f"'{there[0]}' is there already: overwrite it (--overwrite), or go elsewhere."
+            )
         make_folder(folder)
         audio.save(files[0], self.output, self.sample_rate, subtype)
         audio.save(files[1], self.residual, self.sample_rate, subtype)

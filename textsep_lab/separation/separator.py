@@ -11,31 +11,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from textsep_lab import audio, checkpoints, nmf, second_look
-from textsep_lab.detection import Detector, load_detector
-from textsep_lab.embeddings import TextEncoder, load_encoder
-from textsep_lab.film import UNetConfig
-from textsep_lab.masking import apply_to_channels
-from textsep_lab.queries import clean_query
-from textsep_lab.reading import Reader, load_reader, reader_path
-from textsep_lab.result import Separation
-from textsep_lab.timegate import DEFAULT_FADE, Window, check_windows, gate
-
-Masked = tuple[torch.Tensor, UNetConfig]  # [1, n_freq, frames] in [0, 1]
-MODES, METHODS, AUTO = ("keep", "remove"), ("unet", "nmf"), "auto"
+from textsep_lab.detection.detector import Detector, load_detector
+from textsep_lab.encoders.base import TextEncoder
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.encoders.query_classifier import QueryClassifier
+from textsep_lab.encoders.registry import load_encoder
+from textsep_lab.models import checkpoints
+from textsep_lab.models.masking import Mask, apply_to_channels
+from textsep_lab.separation.config import AUTO, MODES, SeparationSettings
+from textsep_lab.separation.registry import METHODS
+from textsep_lab.separation.result import Separation
+from textsep_lab.signal import audio
+from textsep_lab.signal.timegate import Window, check_windows, gate
 
 
 class Separator:
     """A network with the encoder it was trained with.
 
     Args:
-        network: from `checkpoints.load` or `film_unet.build`, in evaluation mode.
+        network: from `checkpoints.load` or `models.build`, in evaluation mode.
         encoder: the one the network was trained with.
         info: the checkpoint's sidecar.
-        detector: hears whether and when the query is there; None for the default.
-        reader: knows the sounds the network was trained on; with it, the separator listens for
-            them first, in the mixture and in what a first estimate leaves (`second_look`). None
-            is one pass through the network with the query as it is.
+        detector: tells whether and when the query is there; None for the default.
+        classifier: knows the labels the network was trained on; with it, the mask is refined by
+            what else is detected (`refinement`). None is one pass through the network with the
+            query as it is.
 
     Raises:
         ValueError: the sidecar names another encoder.
@@ -54,10 +54,10 @@ class Separator:
         encoder: TextEncoder,
         info: dict | None = None,
         detector: Detector | None = None,
-        reader: Reader | None = None,
+        classifier: QueryClassifier | None = None,
     ) -> None:
         self.network, self.encoder, self.info = network.eval(), encoder, info or {}
-        self._detector, self.reader = detector, reader
+        self._detector, self.classifier = detector, classifier
         self._check_encoder(self.info.get("encoder") or {})
 
     def _check_encoder(self, trained_with: dict) -> None:
@@ -73,7 +73,7 @@ class Separator:
 
     @property
     def detector(self) -> Detector:
-        """What tells whether and when the query is heard; loaded when first needed."""
+        """What tells whether and when the query is there; loaded when first needed."""
         self._detector = self._detector or load_detector()
         return self._detector
 
@@ -86,14 +86,14 @@ class Separator:
         self,
         recording: str | Path | np.ndarray,
         query: str,
-        mode: str = "keep",
+        mode: str = SeparationSettings.mode,
         windows: list[Window] | str | None = None,
-        fade: float = DEFAULT_FADE,
+        fade: float = SeparationSettings.fade,
         sample_rate: int | None = None,
-        method: str = "unet",
-        components: int = 8,
+        method: str = SeparationSettings.method,
+        components: int = SeparationSettings.components,
         unwanted: str | None = None,
-        mask: Masked | None = None,
+        mask: Mask | None = None,
     ) -> Separation:
         """Keep or remove what the query names, inside the windows.
 
@@ -104,22 +104,26 @@ class Separator:
             query: the sound in a few words, such as "dog barking".
             mode: ``keep`` leaves only that sound in the windows, ``remove`` all but it.
             windows: pairs (start, end) in seconds; None is the whole recording; ``"auto"`` is
-                where the sound is heard.
+                where the sound is detected.
             fade: length of the windows' soft edges in seconds.
-            method: ``unet``, or ``nmf`` for the classical baseline.
+            method: a name of `METHODS`: ``unet``, or ``nmf`` for the classical baseline.
             components: of the NMF.
-            unwanted: what else is there, in a few words; None lets the ears find out.
+            unwanted: what else is there, in a few words; None lets the detector find out.
             mask: of `mask`, to use instead of estimating one.
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: bad audio, query, mode, window, fade or method, or ``"auto"`` and the
-                sound is heard nowhere; one sentence says which.
+            ValueError: bad audio, query, mode, window, fade or method, a mask and something
+                unwanted at once, or ``"auto"`` and the sound is detected nowhere; one sentence
+                says which.
         """
         query = clean_query(query)
-        unwanted = None if unwanted is None else self._check_unwanted(unwanted, method)
-        _check_choice("mode", mode, MODES)
-        _check_choice("method", method, METHODS)
+        MODES.check(mode)
+        METHODS.check(method)
+        if mask is not None and unwanted is not None:
+            raise ValueError(
+                "A mask is given: what is unwanted would change nothing, leave it out."
+            )
         waveform, sample_rate, file_format = _read(recording, sample_rate)
         samples, auto = waveform.shape[1], isinstance(windows, str)
         if auto:
@@ -129,7 +133,7 @@ class Separator:
         opening = gate(windows, samples, sample_rate, fade)
         if mask is None:
             mask = self.mask(waveform, sample_rate, query, method, components, unwanted)
-        values, config = mask
+        values, config = mask.values, mask.config
         target = apply_to_channels(values, waveform, sample_rate, config)
         # The residual comes first: where the gate is 0 it is 0, and the output is the input.
         residual = opening * (target if mode == "remove" else waveform - target)
@@ -149,8 +153,8 @@ class Separator:
             fade=float(fade),
             method=method,
             auto_windows=auto,
-            confidence=self.detector.presence(
-                waveform[:, opening > 0], sample_rate, query, self._witness(energy_share, method)
+            confidence=self._confidence(
+                waveform[:, opening > 0], sample_rate, query, energy_share, method
             ),
             energy_share=energy_share,
             format=file_format,
@@ -161,15 +165,23 @@ class Separator:
     @torch.no_grad()
     def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
         """Return how much of a waveform's energy is taken for the query; NaN for silence."""
-        mask = self.estimate_mask(waveform, sample_rate, query)
-        target = apply_to_channels(mask, waveform, sample_rate, self.network.config)
+        values, config = self.mask(waveform, sample_rate, query)
+        target = apply_to_channels(values, waveform, sample_rate, config)
         return _energy_share(target, waveform, np.ones(waveform.shape[1], np.float32))
 
-    def _witness(self, energy_share: float, method: str) -> float | None:
-        """Return the energy share if the detector knows what it means for these weights."""
-        own = self.info.get("sha256")
-        known = own is not None and own == self.detector.calibration.separator_sha256
-        return energy_share if known and method == "unet" else None
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells these weights and their query classifier from others; None if unknown."""
+        return checkpoints.fingerprint(self.info)
+
+    def _confidence(
+        self, waveform: np.ndarray, sample_rate: int, query: str, share: float, method: str
+    ) -> float:
+        """Return P(the query is there); the energy share counts if calibrated for these weights."""
+        own = self.fingerprint
+        calibrated = own is not None and own == self.detector.calibration.separator_sha256
+        evidence = share if calibrated and method == SeparationSettings.method else None
+        return self.detector.presence(waveform, sample_rate, query, evidence)
 
     def _find_windows(
         self, word: str, waveform: np.ndarray, sample_rate: int, query: str
@@ -179,7 +191,7 @@ class Separator:
         found = self.detector.spans(waveform, sample_rate, query)
         if not found:
             raise ValueError(
-                f"“{query}” is heard nowhere in this recording: give windows yourself, or none."
+                f"“{query}” is detected nowhere in this recording: give windows yourself, or none."
             )
         return found
 
@@ -189,52 +201,22 @@ class Separator:
         waveform: np.ndarray,
         sample_rate: int,
         query: str,
-        method: str = "unet",
-        components: int = 8,
+        method: str = SeparationSettings.method,
+        components: int = SeparationSettings.components,
         unwanted: str | None = None,
-    ) -> Masked:
-        """Return a query's mask and what says where its rows and columns lie; see `separate`.
+    ) -> Mask:
+        """Return a query's mask; see `separate`.
 
         It depends on no window, so it can be kept, or joined with others on the same waveform.
         """
-        if method == "unet":
-            mask = self.estimate_mask(waveform, sample_rate, query, unwanted)
-            return mask, self.network.config
-        ears = self.detector.encoder
-        found = nmf.estimate_mask(waveform, sample_rate, query, ears, components)
-        return found.mask, nmf.CONFIG
-
-    @torch.no_grad()
-    def estimate_mask(
-        self, waveform: np.ndarray, sample_rate: int, query: str, unwanted: str | None = None
-    ) -> torch.Tensor:
-        """Return the mask ``[1, n_freq, frames]`` of a query on a waveform of any rate."""
-        waveform = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
-        wanted = self.encoder.embed_text([query])
-        if unwanted is not None:
-            other = self.encoder.embed_text([unwanted])
-            if self.reader is not None:
-                wanted, other = self.reader.in_labels(wanted), self.reader.in_labels(other)
-            return second_look.between(self.network, waveform, wanted, other)
-        if self.reader is None or not waveform.any():
-            return second_look.claims(self.network, waveform, wanted)
-        return second_look.look_twice(self.network, waveform, wanted[0], self.reader, self.detector)
-
-    def _check_unwanted(self, unwanted: str, method: str) -> str:
-        if method != "unet" or not getattr(self.network, "TAKES_UNWANTED", False):
-            raise ValueError("Only the compact network can be told what is unwanted.")
-        return clean_query(unwanted)
+        estimate = METHODS.load(method)
+        return estimate(self, waveform, sample_rate, query, components, unwanted)
 
 
 def _read(recording, sample_rate: int | None):
     waveform, sample_rate = audio.read(recording, sample_rate)
     is_file = isinstance(recording, str | Path)
     return waveform, sample_rate, audio.file_format(recording) if is_file else None
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"There is no {name} '{value}': use {' or '.join(choices)}.")
 
 
 def _energy_share(target: np.ndarray, waveform: np.ndarray, opening: np.ndarray) -> float:
@@ -247,13 +229,15 @@ def load_separator(checkpoint: str | Path | None = None) -> Separator:
     """Return a separator with the shipped weights, or those of `checkpoint`.
 
     Raises:
-        FileNotFoundError: weights or their description are missing.
+        FileNotFoundError: weights, their description or another file that it names are missing.
         ValueError: damaged, foreign, or trained with another encoder.
     """
     path = checkpoints.find(checkpoint)
-    described = checkpoints.describe(path).get("encoder")
-    if described is None:
+    described = checkpoints.describe(path)
+    if described.get("encoder") is None:
         raise ValueError(f"'{path}' is a text-agnostic network: it cannot take a query.")
-    encoder = load_encoder(described["name"])
+    encoder = load_encoder(described["encoder"]["name"])
     network, info = checkpoints.load(path, encoder.dim)
-    return Separator(network, encoder, info, reader=load_reader(reader_path(path)))
+    needed = checkpoints.needed_file(path, info, "query_classifier")
+    classifier = None if needed is None else QueryClassifier.load(needed, encoder.dim)
+    return Separator(network, encoder, info, classifier=classifier)

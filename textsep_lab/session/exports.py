@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from textsep_lab import audio, plots
-from textsep_lab.studio import Studio
-from textsep_lab.studio_request import Query, Request, Run
-from textsep_lab.studio_sources import BUNDLED, Recording, open_esc50, open_example
+from textsep_lab import plots
+from textsep_lab.session.recordings import BUNDLED, Recording, open_esc50, open_example
+from textsep_lab.session.request import Query, Request, Run
+from textsep_lab.session.session import Session
+from textsep_lab.signal import audio
 
 FORMAT = "textsep recipe 1"
 TRACKS = ("input", "output", "residual")
@@ -63,13 +64,13 @@ def facts(run: Run) -> dict[str, Any]:
         },
         "request": asdict(run.request),
         "result": {
-            "heard": [
+            "scores": [
                 {
                     "query": each.query.text,
                     "confidence": round(each.confidence, 4),
                     "energy_share": _number(each.energy_share),
                 }
-                for each in run.heard
+                for each in run.scores
             ],
             "energy_share": _number(run.result.energy_share),
             "energy_change_db": _number(change),
@@ -86,7 +87,7 @@ def recipe(run: Run) -> bytes:
     return (json.dumps(facts(run), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def open_recipe(studio: Studio, data: bytes) -> Request:
+def open_recipe(session: Session, data: bytes) -> Request:
     """Open the recording of a recipe in the studio and return what was asked.
 
     A file that was uploaded cannot be opened again from here: it must be open already.
@@ -104,11 +105,11 @@ def open_recipe(studio: Studio, data: bytes) -> Request:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("This is not a recipe of the studio: give a JSON it has saved.") from error
     request = request.checked()
-    if studio.recording.sha256 != sha256:
+    if session.recording.sha256 != sha256:
         recording = _open(name, kind)
         if recording is None or recording.sha256 != sha256:
             raise ValueError(f"This recipe was made with '{name}': open that recording first.")
-        studio.open(recording)
+        session.open(recording)
     return request
 
 
@@ -134,7 +135,7 @@ def code(run: Run) -> str:
     request = run.request
     windows = None if request.windows is None else [tuple(map(_brief, w)) for w in request.windows]
     if len(request.queries) > 1 or request.strength != 1 or run.recording.source == "esc50":
-        return _studio_code(run, windows)
+        return _session_code(run, windows)
     given = {"mode": request.mode, "windows": windows, "fade": request.fade}
     given |= {"method": "nmf", "components": request.components} if request.method == "nmf" else {}
     rest = ", ".join(f"{key}={value!r}" for key, value in given.items())
@@ -142,8 +143,8 @@ def code(run: Run) -> str:
     where = repr(run.recording.name)
     if run.recording.source == "example":
         if run.recording.name != BUNDLED:
-            return _studio_code(run, windows)
-        first += "from textsep_lab.paths import demo_data_dir\n"
+            return _session_code(run, windows)
+        first += "from textsep_lab.utils.paths import demo_data_dir\n"
         where = 'demo_data_dir() / "mixture.wav"'
     query = request.queries[0].text
     call = f"load_separator().separate(\n    {where}, {query!r},\n    {rest},\n)"
@@ -154,7 +155,7 @@ def _brief(seconds: float) -> float:
     return round(seconds, 6)
 
 
-def _studio_code(run: Run, windows: list | None) -> str:
+def _session_code(run: Run, windows: list | None) -> str:
     request, name = run.request, run.recording.name
     opened = {
         "example": f"open_example({name!r})",
@@ -169,9 +170,9 @@ def _studio_code(run: Run, windows: list | None) -> str:
     asked += [f"method={request.method!r}, components={request.components}"]
     lines = ["from pathlib import Path\n"] if run.recording.source == "file" else []
     lines += [
-        "from textsep_lab.studio import Studio",
-        "from textsep_lab.studio_request import Query, Request",
-        f"from textsep_lab.studio_sources import {opened.partition('(')[0]}\n",
+        "from textsep_lab.session.session import Session",
+        "from textsep_lab.session.request import Query, Request",
+        f"from textsep_lab.session.recordings import {opened.partition('(')[0]}\n",
         "studio = Studio()",
         f"studio.open({opened})",
         "result = studio.separate(Request(",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from textsep_lab import audio, metrics, sounds
-from textsep_lab.mixtures import Mixture, Recipe, render
-from textsep_lab.paths import demo_data_dir
-from textsep_lab.result import Separation
-from textsep_lab.separation import load_separator
+from textsep_lab.data import sounds
+from textsep_lab.data.mixtures import Mixture, Recipe, render
+from textsep_lab.separation.result import Separation
+from textsep_lab.separation.separator import load_separator
+from textsep_lab.signal import audio, metrics
+from textsep_lab.utils.paths import demo_data_dir
 
 QUERY, WINDOW = "dog barking", (1.0, 3.5)
 SAMPLE_RATE, SECONDS = 16000, 5.0

@@ -17,9 +17,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 import soundfile as sf
 
-from textsep_lab import audio, esc50, quickstart, sounds
-from textsep_lab.mixtures import Recipe, render
-from textsep_lab.paths import demo_data_dir
+from textsep_lab.data import esc50, sounds
+from textsep_lab.data.mixtures import Recipe, render
+from textsep_lab.session import quickstart
+from textsep_lab.signal import audio
+from textsep_lab.utils.paths import demo_data_dir
 
 MAX_BYTES = 64 * 2**20
 MAX_SECONDS = 600.0

@@ -1,4 +1,4 @@
-"""What the studio is asked and what it answers: queries, requests, chips, runs.
+"""What a session is asked and what it answers: queries, requests, suggestions, runs.
 
 Taught in notebook 06.
 """
@@ -9,12 +9,13 @@ import math
 from dataclasses import dataclass, replace
 from numbers import Real
 
-from textsep_lab import metrics
-from textsep_lab.queries import clean_query
-from textsep_lab.result import Separation
-from textsep_lab.separation import METHODS, MODES
-from textsep_lab.studio_sources import Recording
-from textsep_lab.timegate import DEFAULT_FADE, Window
+from textsep_lab.encoders.queries import clean_query
+from textsep_lab.separation.config import MODES, SeparationSettings
+from textsep_lab.separation.registry import METHODS
+from textsep_lab.separation.result import Separation
+from textsep_lab.session.recordings import Recording
+from textsep_lab.signal import metrics
+from textsep_lab.signal.timegate import Window
 
 COMPONENTS = range(6, 13)  # of the NMF
 MAX_QUERIES = 6
@@ -25,12 +26,12 @@ class Query:
     """A sound in a few words, and whether to ``keep`` or to ``remove`` it."""
 
     text: str
-    mode: str = "keep"
+    mode: str = SeparationSettings.mode
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a recording; see `Studio.separate`.
+    """What is asked of a recording; see `Session.separate`.
 
     Args:
         queries: one or more, each sound once.
@@ -47,10 +48,10 @@ class Request:
 
     queries: tuple[Query, ...]
     windows: tuple[Window, ...] | None = None
-    fade: float = DEFAULT_FADE
+    fade: float = SeparationSettings.fade
     strength: float = 1.0
-    method: str = "unet"
-    components: int = 8
+    method: str = SeparationSettings.method
+    components: int = SeparationSettings.components
 
     @property
     def mode(self) -> str:
@@ -97,8 +98,9 @@ class Request:
         twice = [text for k, text in enumerate(texts) if text in texts[:k]]
         if twice:
             raise ValueError(f"“{twice[0]}” is asked for twice: name each sound once.")
-        _choose("mode", {query.mode for query in queries}, MODES)
-        _choose("method", {self.method}, METHODS)
+        for query in queries:
+            MODES.check(query.mode)
+        METHODS.check(self.method)
         if not (isinstance(self.strength, Real) and 0 <= self.strength <= 1):
             raise ValueError(f"The strength is {self.strength}: it must be from 0 to 1.")
         if not (isinstance(self.fade, Real) and math.isfinite(self.fade) and self.fade >= 0):
@@ -108,13 +110,8 @@ class Request:
         return replace(self, queries=queries)
 
 
-def _choose(name: str, values: set[str], choices: tuple[str, ...]) -> None:
-    if not values <= set(choices):
-        raise ValueError(f"There is no such {name}: use {' or '.join(choices)}.")
-
-
 @dataclass(frozen=True)
-class Chip:
+class Suggestion:
     """A sound that may be there: its probability (None if nobody said) and when it is heard.
 
     No spans means that the moments are unknown.
@@ -126,7 +123,7 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class Heard:
+class QueryScore:
     """What the ears say of one query: P(it is in the windows), and its share of the energy."""
 
     query: Query
@@ -141,7 +138,7 @@ class Run:
     recording: Recording
     request: Request
     result: Separation
-    heard: tuple[Heard, ...]
+    scores: tuple[QueryScore, ...]
     seconds: float
 
     @property

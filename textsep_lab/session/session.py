@@ -16,18 +16,19 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from textsep_lab import gemini
-from textsep_lab.detection import SILENCE, Detector, load_detector
-from textsep_lab.embeddings import ENCODERS
-from textsep_lab.mini_clap import MiniClapEncoder
-from textsep_lab.paths import checkpoints_dir
-from textsep_lab.result import Separation
-from textsep_lab.separation import MODES, Masked, Separator, load_separator
-from textsep_lab.studio_request import MAX_QUERIES, Chip, Heard, Query, Request, Run
-from textsep_lab.studio_sources import Recording, open_example
-from textsep_lab.timegate import check_windows
+from textsep_lab.detection import gemini
+from textsep_lab.detection.detector import SILENCE, Detector, load_detector
+from textsep_lab.encoders.registry import JOINT_ENCODERS
+from textsep_lab.models.masking import Mask
+from textsep_lab.separation.config import MODES
+from textsep_lab.separation.result import Separation
+from textsep_lab.separation.separator import Separator, load_separator
+from textsep_lab.session.recordings import Recording, open_example
+from textsep_lab.session.request import MAX_QUERIES, Query, QueryScore, Request, Run, Suggestion
+from textsep_lab.signal.timegate import check_windows
+from textsep_lab.utils.paths import checkpoints_dir
 
-MAX_CHIPS, MAX_RUNS, MAX_RUN_BYTES = 6, 8, 2**29
+MAX_SUGGESTIONS, MAX_RUNS, MAX_RUN_BYTES = 6, 8, 2**29
 Progress = Callable[[float, str], None]
 
 
@@ -35,7 +36,7 @@ class Cancelled(Exception):
     """Someone asked for something else before this was done."""
 
 
-class Studio:
+class Session:
     """An open recording and what is done with it.
 
     Queries are combined on the mask. The masks of those to keep are added, and the sum held at
@@ -52,10 +53,10 @@ class Studio:
         detector: the ears that fill the chips and judge confidence; None for the separator's.
 
     Example:
-        >>> from textsep_lab.studio_request import Query, Request
-        >>> studio = Studio()
-        >>> run = studio.separate(Request((Query("dog barking"),), windows=((1.0, 3.5),)))
-        >>> run.heard[0].confidence > 0.5, run.energy_change_db < 0
+        >>> from textsep_lab.session.request import Query, Request
+        >>> session = Session()
+        >>> run = session.separate(Request((Query("dog barking"),), windows=((1.0, 3.5),)))
+        >>> run.scores[0].confidence > 0.5, run.energy_change_db < 0
         (True, True)
     """
 
@@ -63,7 +64,7 @@ class Studio:
         self, separator: Separator | None = None, detector: Detector | None = None
     ) -> None:
         self._given, self._detector = separator, detector
-        self._masks: dict[tuple, Masked] = {}
+        self._masks: dict[tuple, Mask] = {}
         self.runs: list[Run] = []
         self.recording = open_example()
 
@@ -80,8 +81,8 @@ class Studio:
         self.recording = recording
         self._masks.clear()
 
-    def use_ears(self, name: str) -> None:
-        """Let another encoder of `ears` listen.
+    def use_detector(self, name: str) -> None:
+        """Let another encoder of `available_detectors` listen.
 
         Raises:
             ValueError, ImportError, FileNotFoundError: see `load_detector`.
@@ -89,30 +90,34 @@ class Studio:
         self.separator.detector = load_detector(name)
         self._masks.clear()
 
-    def detect(self, labels: Iterable[str] | None = None) -> list[Chip]:
+    def detect(self, labels: Iterable[str] | None = None) -> list[Suggestion]:
         """Return what is heard in the recording, the most probable first.
 
         Raises:
             ValueError: the recording is silent, or a label is no query.
         """
         rate = self.recording.sample_rate
-        table = self.separator.detector.detect(self.recording.waveform, labels, MAX_CHIPS, rate)
+        table = self.separator.detector.detect(
+            self.recording.waveform, labels, MAX_SUGGESTIONS, rate
+        )
         if list(table["label"]) == [SILENCE]:
             raise ValueError("The recording is silent: there is nothing to hear in it.")
         return [
-            Chip(label, float(rows["probability"].iloc[0]),
+            Suggestion(label, float(rows["probability"].iloc[0]),
                  tuple(zip(rows["start"].tolist(), rows["end"].tolist(), strict=True)))
             for label, rows in table.groupby("label", sort=False)
         ]  # fmt: skip
 
-    def suggest(self, say: Callable[[str], None]) -> list[Chip]:
+    def suggest(self, say: Callable[[str], None]) -> list[Suggestion]:
         """Send the recording to Gemini and return what it hears; `say` is told so before.
 
         Raises:
             ValueError, ImportError, ConnectionError: see `gemini.describe`.
         """
         found = gemini.describe(self.recording.waveform, self.recording.sample_rate, say=say)
-        return [Chip(x.label, None, () if x.start is None else ((x.start, x.end),)) for x in found]
+        return [
+            Suggestion(x.label, None, () if x.start is None else ((x.start, x.end),)) for x in found
+        ]
 
     def separate(
         self,
@@ -141,19 +146,19 @@ class Studio:
                 singles.append(self._separate(recording, request, (query,)))
             if cancelled():
                 raise Cancelled
-        heard = tuple(
-            Heard(query, single.confidence, single.energy_share)
+        scores = tuple(
+            QueryScore(query, single.confidence, single.energy_share)
             for query, single in zip(request.queries, singles, strict=True)
         )
         result = singles[0]
-        if len(heard) > 1:
+        if len(scores) > 1:
             progress(1 - 1 / steps, "Putting the sounds together")
             result = self._separate(recording, request, request.queries)
-            result = replace(result, confidence=min(each.confidence for each in heard))
+            result = replace(result, confidence=min(each.confidence for each in scores))
         result = _weaken(replace(result, format=recording.format), request.strength)
         if cancelled():
             raise Cancelled
-        run = Run(recording, request, result, heard, time.perf_counter() - began)
+        run = Run(recording, request, result, scores, time.perf_counter() - began)
         self._remember(run)
         return run
 
@@ -174,7 +179,7 @@ class Studio:
             recording.sample_rate, asked.method, asked.components, mask=_combine(masks),
         )  # fmt: skip
 
-    def _mask(self, recording: Recording, query: str, request: Request) -> Masked:
+    def _mask(self, recording: Recording, query: str, request: Request) -> Mask:
         """Return a query's mask; it depends on no window, so keep it."""
         components = request.components if request.method == "nmf" else None
         key = (recording.sha256, query, request.method, components)
@@ -188,17 +193,21 @@ class Studio:
         return self._masks[key]
 
 
-def _combine(masks: dict[Query, Masked]) -> Masked:
-    """Return one mask of many; see `Studio`."""
-    first, config = next(iter(masks.values()))
+def _combine(masks: dict[Query, Mask]) -> Mask:
+    """Return one mask of many; see `Session`."""
+    first = next(iter(masks.values()))
     if len(masks) == 1:
-        return first, config
+        return first
     kept, removed = (
-        [mask for query, (mask, _) in masks.items() if query.mode == mode] for mode in MODES
+        [mask.values for query, mask in masks.items() if query.mode == mode] for mode in MODES
     )
     if not kept or not removed:
-        return sum(kept or removed).clamp(0, 1), config
-    return (sum(kept).clamp(0, 1) - sum(removed).clamp(0, 1)).clamp(0, 1), config
+        return first._replace(values=_union(kept or removed))
+    return first._replace(values=(_union(kept) - _union(removed)).clamp(0, 1))
+
+
+def _union(masks: list[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(masks).sum(0).clamp(0, 1)
 
 
 @contextmanager
@@ -228,18 +237,17 @@ def _weaken(result: Separation, strength: float) -> Separation:
     return replace(result, output=result.input - residual, residual=residual)
 
 
-def ears() -> list[str]:
-    """Return the names of the encoders that can listen here: installed, with weights, calibrated.
+def available_detectors() -> list[str]:
+    """Return the joint encoders that can detect here: installed, with weights, calibrated.
 
     Example:
-        >>> "mini-clap" in ears()
+        >>> "mini-clap" in available_detectors()
         True
     """
     ready = []
-    for name, encoder in ENCODERS.items():
-        status = encoder.status()
+    for name in JOINT_ENCODERS:
+        status = JOINT_ENCODERS.load(name).status()
         calibrated = (checkpoints_dir() / name / "calibration.json").is_file()
-        here = status.hears and status.installed and calibrated
-        if here and (status.weights is not None or name == MiniClapEncoder.name):
+        if status.installed and calibrated and status.weights is not None:
             ready.append(name)
     return ready

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from textsep_lab.paths import atomic_write
+from textsep_lab.utils.paths import atomic_write
 
 #: WAV sample formats that hold every float32 value we produce without rounding or clipping.
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")

@@ -1,4 +1,4 @@
-"""How close an estimate is to the truth, with the undefined cases left undefined.
+"""How close an estimate is to the truth, with undefined cases left undefined, and intervals.
 
 Taught in notebook 05.
 """
@@ -7,11 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
-from torchmetrics.functional.audio import (
-    scale_invariant_signal_distortion_ratio,
-    signal_noise_ratio,
-)
 
 
 def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -37,6 +32,8 @@ def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
         >>> float(si_sdr(t, 0 * t))
         nan
     """
+    from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio
+
     return _guarded(scale_invariant_signal_distortion_ratio, estimate, reference)
 
 
@@ -51,6 +48,8 @@ def snr(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
         >>> round(float(snr(0.9 * t, t)), 1)
         20.0
     """
+    from torchmetrics.functional.audio import signal_noise_ratio
+
     return _guarded(signal_noise_ratio, estimate, reference, silent_estimate=0.0)
 
 
@@ -101,14 +100,59 @@ def auroc(score: np.ndarray, truth: np.ndarray, seed: int = 0, draws: int = 1000
         >>> auroc(np.array([0.1, 0.4, 0.3, 0.9]), np.array([0, 0, 1, 1]))[0]
         0.75
     """
+    from sklearn.metrics import roc_auc_score
+
     score, truth, rng = np.asarray(score), np.asarray(truth), np.random.default_rng(seed)
     picks = rng.integers(0, len(truth), (draws, len(truth)))
-    values = [_area(score[p], truth[p]) for p in picks if 0 < truth[p].sum() < len(truth)]
-    return _area(score, truth), *map(float, np.percentile(values, [2.5, 97.5]))
+    both = [p for p in picks if 0 < truth[p].sum() < len(truth)]
+    low, high = np.percentile([roc_auc_score(truth[p], score[p]) for p in both], [2.5, 97.5])
+    return float(roc_auc_score(truth, score)), float(low), float(high)
 
 
-def _area(score: np.ndarray, truth: np.ndarray) -> float:
-    """Return how often a hit scores higher than a miss; a tie is half (Mann and Whitney)."""
-    hits = int(truth.sum())
-    above = rankdata(score)[truth == 1].sum() - hits * (hits + 1) / 2
-    return float(above / (hits * (len(truth) - hits)))
+def wilson_interval(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion, as fractions (95 % with z = 1.96).
+
+    Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA.
+
+    Raises:
+        ValueError: `n` is not positive, or `hits` is not between 0 and `n`.
+
+    Example:
+        >>> low, high = wilson_interval(8, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.49, 0.943)
+    """
+    if n <= 0 or not 0 <= hits <= n:
+        raise ValueError(f"An interval needs 0 <= hits <= n and n > 0, not {hits} of {n}.")
+    rate, weight = hits / n, z * z / n
+    centre = (rate + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * np.sqrt(rate * (1 - rate) / n + weight / (4 * n))
+    return float(centre - half), float(centre + half)
+
+
+def expected_calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> float:
+    """Return the mean gap between probability and frequency, over bins of equal width.
+
+    Naeini et al. (2015), AAAI; each bin weighs as much as it holds.
+
+    Args:
+        probability: ``[n]`` in [0, 1].
+        truth: ``[n]`` of 0 and 1.
+
+    Example:
+        >>> expected_calibration_error(np.array([0.5, 0.5]), np.array([0, 1]))
+        0.0
+    """
+    table = reliability(probability, truth, bins)
+    return float(np.sum(table["n"] * np.abs(table["said"] - table["seen"])) / len(truth))
+
+
+def reliability(
+    probability: np.ndarray, truth: np.ndarray, bins: int = 10
+) -> dict[str, np.ndarray]:
+    """Return, for each bin that holds anything, its count ``n``, mean probability and frequency."""
+    bin_of = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    held = count > 0
+    said, seen = (np.bincount(bin_of, x, bins)[held] / count[held] for x in (probability, truth))
+    return {"n": count[held], "said": said, "seen": seen}

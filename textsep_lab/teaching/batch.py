@@ -22,8 +22,8 @@ import pandas as pd
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from textsep_lab import notebooks
-from textsep_lab.paths import make_folder
+from textsep_lab.teaching import chapters
+from textsep_lab.utils.paths import make_folder
 
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -111,7 +111,7 @@ def job(notebook: Path, folder: Path, values: Mapping[str, Any]) -> Job:
     if "output_dir" in parameters(notebook):
         folder = Path(given.get("output_dir", folder))
         values["output_dir"] = str(folder)
-    return Job(notebook.absolute(), folder, values, tuple(notebooks.artefacts(notebook)))
+    return Job(notebook.absolute(), folder, values, tuple(chapters.artefacts(notebook)))
 
 
 def run(jobs: Sequence[Job], processes: int = 1, progress: bool = True) -> pd.DataFrame:
@@ -187,9 +187,9 @@ def save(paths: Sequence[Path], processes: int = 1, progress: bool = True) -> pd
         table = run(jobs, processes, progress)
         for each, row in zip(jobs, table.itertuples(), strict=True):
             if row.status == OK:
-                executed = notebooks.read(each.output)
-                notebooks.write(_timed(executed, row.seconds), each.notebook)
-                notebooks.tidy(each.notebook)
+                executed = chapters.read(each.output)
+                chapters.write(_timed(executed, row.seconds), each.notebook)
+                chapters.tidy(each.notebook)
     return table
 
 

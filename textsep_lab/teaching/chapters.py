@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from textsep_lab.paths import atomic_write, notebooks_dir, repository_url
+from textsep_lab.utils.paths import atomic_write, notebooks_dir, repository_url
 
 SOLUTION = re.compile(r"^([ \t]*)# BEGIN SOLUTION\n.*?# END SOLUTION", re.DOTALL | re.MULTILINE)
 EXERCISE = "exercise-"

@@ -18,9 +18,9 @@ import pandas as pd
 import soundfile as sf
 import torch
 
-from textsep_lab import audio
-from textsep_lab.paths import make_folder, reports_dir, runs_dir
-from textsep_lab.sounds import write_dataset
+from textsep_lab.data.sounds import write_dataset
+from textsep_lab.signal import audio
+from textsep_lab.utils.paths import make_folder, reports_dir, runs_dir
 
 #: Labels of the bank that chapters use when no data set is named: easy to tell apart by ear.
 BANK_LABELS = (

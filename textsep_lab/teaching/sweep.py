@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from textsep_lab import batch, notebooks
-from textsep_lab.paths import atomic_write
+from textsep_lab.teaching import batch, chapters
+from textsep_lab.utils.paths import atomic_write
 
 RESULT = "metrics.json"
 DONE = "done.json"
@@ -29,7 +29,7 @@ def grid(notebook: Path, axes: Mapping[str, str]) -> list[dict[str, Any]]:
         ValueError: no such parameter, or a value that is not of its type.
 
     Example:
-        >>> chapter = notebooks.choose(["03"])[0]
+        >>> chapter = chapters.choose(["03"])[0]
         >>> grid(chapter, {"lr": "1e-3,3e-4"})
         [{'lr': 0.001}, {'lr': 0.0003}]
     """
@@ -40,7 +40,7 @@ def grid(notebook: Path, axes: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def key(notebook: Path, values: Mapping[str, Any]) -> str:
     """Return what names a point: a hash of the notebook's code and of its parameters' values."""
-    code = [cell.source for cell in notebooks.read(notebook).cells if cell.cell_type == "code"]
+    code = [cell.source for cell in chapters.read(notebook).cells if cell.cell_type == "code"]
     said = json.dumps([code, sorted(values.items())])
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
@@ -64,7 +64,7 @@ def run(
     Raises:
         ValueError: the notebook leaves no ``metrics.json``.
     """
-    if RESULT not in notebooks.artefacts(notebook):
+    if RESULT not in chapters.artefacts(notebook):
         raise ValueError(f"{notebook.stem} leaves no {RESULT}: there is nothing to gather.")
     folders = [out / key(notebook, values) for values in points]
     waiting = [i for i, folder in enumerate(folders) if not (folder / DONE).is_file()]

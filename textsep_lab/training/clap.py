@@ -16,19 +16,20 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from textsep_lab.audio_tower import JointNetwork, TowerConfig, listen, pool
-from textsep_lab.embeddings import TextEncoder, load_encoder
-from textsep_lab.listening_data import ListeningBatch, ListeningData, ListeningValidation
-from textsep_lab.reading import Reader, reader_path
-from textsep_lab.runs import Run
-from textsep_lab.settings import ListenerSettings
-from textsep_lab.training_data import clips_per_epoch, protocol
+from textsep_lab.encoders.base import TextEncoder
+from textsep_lab.encoders.registry import load_encoder
+from textsep_lab.models.clap import ClapNetwork, extract_features, pool
+from textsep_lab.models.config import ClapConfig
+from textsep_lab.training.clap_data import ClapBatch, ClapData, ClapValidation
+from textsep_lab.training.config import ClapSettings
+from textsep_lab.training.loop import Run, described
+from textsep_lab.training.separator_data import clips_per_epoch, protocol
 
 Tensor = torch.Tensor
 
 
-def train(settings: ListenerSettings, output_dir: str | Path, progress: bool = True) -> Path:
-    """Train a joint network, or go on with the run that `output_dir` holds (see `runs.Run`).
+def train(settings: ClapSettings, output_dir: str | Path, progress: bool = True) -> Path:
+    """Train a joint network, or go on with the run that `output_dir` holds (see `loop.Run`).
 
     Returns:
         Path of the best checkpoint: the averaged weights with the highest zero-shot accuracy.
@@ -38,29 +39,26 @@ def train(settings: ListenerSettings, output_dir: str | Path, progress: bool = T
         FileNotFoundError: no data set.
     """
     settings.check()
-    run = ListenerRun(settings, Path(output_dir), load_encoder(settings.encoder))
-    best = run.fit(progress)
-    Reader.fit(run.encoder, run.data.labels).save(reader_path(best))
-    return best
+    return ClapRun(settings, Path(output_dir), load_encoder(settings.encoder)).fit(progress)
 
 
-class ListenerRun(Run):
-    """A run that trains a `JointNetwork` on top of a text encoder that stays as it is."""
+class ClapRun(Run):
+    """A run that trains a `ClapNetwork` on top of a text encoder that stays as it is."""
 
-    def __init__(self, settings: ListenerSettings, folder: Path, encoder: TextEncoder) -> None:
+    def __init__(self, settings: ClapSettings, folder: Path, encoder: TextEncoder) -> None:
         self.encoder = encoder
-        config = TowerConfig(text_dim=encoder.dim, dim=settings.dim)
-        self.data = ListeningData(settings, config, encoder)
-        self.validation = ListeningValidation(settings, config, encoder)
+        config = ClapConfig(text_dim=encoder.dim, dim=settings.dim)
+        self.data = ClapData(settings, config, encoder)
+        self.validation = ClapValidation(settings, config, encoder)
         epoch = clips_per_epoch(self.data.clips.table)
-        super().__init__(settings, folder, lambda: JointNetwork(config), epoch)
+        super().__init__(settings, folder, lambda: ClapNetwork(config), epoch)
 
-    def batch(self, step: int) -> ListeningBatch:
+    def batch(self, step: int) -> ClapBatch:
         return self.data.batch(step)
 
     def loss(self, mixture: Tensor, activity: Tensor, captions: Tensor) -> Tensor:
         with self.fabric.autocast():
-            features = listen(self.network, mixture)
+            features = extract_features(self.network, mixture)
         return contrastive_loss(self.network, features.float(), activity, captions)
 
     def score(self, network: torch.nn.Module) -> dict[str, float]:
@@ -68,13 +66,14 @@ class ListenerRun(Run):
 
     def info(self) -> dict[str, Any]:
         return {
-            "encoder": {"name": self.encoder.name, "dim": self.encoder.dim},
+            "encoder": described(self.encoder),
+            "query_classifier": self.classifier_file(self.encoder, self.data.labels),
             "data": protocol(self.settings, self.data.clips.table),
         }
 
 
 def contrastive_loss(
-    network: JointNetwork, features: Tensor, activity: Tensor, captions: Tensor
+    network: ClapNetwork, features: Tensor, activity: Tensor, captions: Tensor
 ) -> Tensor:
     """Return the loss of a batch: which captions fit the clip, and which are heard when.
 
@@ -83,7 +82,7 @@ def contrastive_loss(
     caption, is a yes or no (the sigmoid loss). A clip in which nothing is heard has no choice.
 
     Args:
-        features: of the clips, from `listen`, ``[batch, frames, c]``.
+        features: of the clips, from `extract_features`, ``[batch, frames, c]``.
         activity: 1 where a label is heard, ``[batch, frames, labels]``.
         captions: text embeddings ``[labels, text_dim]``.
     """

@@ -12,22 +12,23 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
-from textsep_lab import esc50, wordings
-from textsep_lab.audio_tower import JointNetwork, TowerConfig, listen, pool
-from textsep_lab.augment import augment
-from textsep_lab.embeddings import TextEncoder
-from textsep_lab.mixtures import Clips, Recipe, render, render_sources, wrapped
-from textsep_lab.recipes import RecipeSampler, evaluation_recipes
-from textsep_lab.settings import ListenerSettings
-from textsep_lab.timegate import gate
-from textsep_lab.training_data import read_all, training_table
+from textsep_lab.data import captions, esc50
+from textsep_lab.data.augmentation import augment
+from textsep_lab.data.mixtures import Clips, Recipe, render, render_sources, wrapped
+from textsep_lab.data.sampling import RecipeSampler, evaluation_recipes
+from textsep_lab.encoders.base import TextEncoder
+from textsep_lab.models.clap import ClapNetwork, extract_features, pool
+from textsep_lab.models.config import ClapConfig
+from textsep_lab.signal.timegate import gate
+from textsep_lab.training.config import ClapSettings
+from textsep_lab.training.separator_data import read_all, training_table
 
 #: A source is heard where its level is within so many dB of its loudest frame.
 AUDIBLE_DB = 30.0
 FADE = 320  # samples
 
 
-class ListeningBatch(NamedTuple):
+class ClapBatch(NamedTuple):
     """What one step learns from.
 
     Args:
@@ -68,15 +69,13 @@ def keep_span(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return waveform * gate([(start, start + length)], len(waveform), sample_rate=1, fade=FADE)
 
 
-class ListeningData:
+class ClapData:
     """Random single sounds and mixtures with a random wording for every label.
 
     ``batch(step)`` depends on the seed and the step only.
     """
 
-    def __init__(
-        self, settings: ListenerSettings, config: TowerConfig, encoder: TextEncoder
-    ) -> None:
+    def __init__(self, settings: ClapSettings, config: ClapConfig, encoder: TextEncoder) -> None:
         self.settings, table = settings, training_table(settings)
         self.clips = read_all(Clips(table, config.sample_rate))
         samples = round(settings.seconds * config.sample_rate)
@@ -84,25 +83,25 @@ class ListeningData:
             self.clips,
             samples,
             interferers=settings.sources[1:],
-            companion_share=settings.companion_share,
+            same_class_share=settings.same_class_share,
         )
         self.samples_per_frame = config.stride * config.hop_length
         self.frames = -(-samples // self.samples_per_frame)
         self.labels = sorted(table["category"].unique())
-        self._wordings = [encoder.embed_text(wordings.for_label(x)) for x in self.labels]
+        self._paraphrases = [encoder.embed_text(captions.for_label(x)) for x in self.labels]
 
-    def batch(self, step: int) -> ListeningBatch:
+    def batch(self, step: int) -> ClapBatch:
         """Return the batch of a step."""
         rng = np.random.default_rng((self.settings.seed, step))
         rows = [self._example(rng) for _ in range(self.settings.batch_size)]
         mixture, heard = (np.stack(column) for column in zip(*rows, strict=True))
-        captions = np.stack([self._caption(x, rng) for x in self._wordings])
-        return ListeningBatch(*map(torch.from_numpy, (mixture, heard, captions)))
+        captions = np.stack([self._caption(x, rng) for x in self._paraphrases])
+        return ClapBatch(*map(torch.from_numpy, (mixture, heard, captions)))
 
     def _example(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         recipe = self.sampler(rng)
         if rng.random() < self.settings.sources[0]:
-            first = {k: getattr(recipe, k)[:1] for k in ("sources", "offsets", "companions")}
+            first = {k: getattr(recipe, k)[:1] for k in ("sources", "offsets", "same_class")}
             recipe = replace(recipe, snr_db=(), **first)
         sources = render_sources(recipe, self.clips, lambda x, r: keep_span(augment(x, r), r))
         return sum(sources), self._truth(recipe, sources)
@@ -123,7 +122,7 @@ class ListeningData:
         return (point / np.linalg.norm(point)).astype(np.float32)
 
 
-class ListeningValidation:
+class ClapValidation:
     """Whole clips of the validation folds, and AudioSep's mixtures of them at 0 dB.
 
     Labels are asked for by their bare names.
@@ -131,7 +130,7 @@ class ListeningValidation:
 
     BATCH = 25
 
-    def __init__(self, settings: ListenerSettings, config: TowerConfig, encoder: TextEncoder):
+    def __init__(self, settings: ClapSettings, config: ClapConfig, encoder: TextEncoder):
         table = esc50.read_table(settings.esc50_path, settings.val_folds)
         self.labels = sorted(table["category"].unique())
         self.captions = torch.from_numpy(encoder.embed_text([*map(esc50.label_text, self.labels)]))
@@ -147,13 +146,15 @@ class ListeningValidation:
         return np.array([[label in row for label in self.labels] for row in rows])
 
     @torch.no_grad()
-    def score(self, network: JointNetwork, device="cpu") -> dict[str, float]:
+    def score(self, network: ClapNetwork, device="cpu") -> dict[str, float]:
         """Return zero-shot top-1 accuracy on clips, and mean average precision on mixtures."""
         captions = network.embed_text(self.captions.to(device))
         alone, mixed = (
             np.concatenate(
                 [
-                    (network.embed(pool(listen(network, part.to(device)))) @ captions.T).cpu()
+                    (
+                        network.embed(pool(extract_features(network, part.to(device)))) @ captions.T
+                    ).cpu()
                     for part in torch.from_numpy(waveforms).split(self.BATCH)
                 ]
             )

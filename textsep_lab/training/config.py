@@ -1,131 +1,143 @@
-"""What decides a training run. Taught in notebooks 03 and 07."""
+"""What decides a training run, and the one home of each default. Taught in notebooks 03 and 07."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
-from textsep_lab.film_unet import CONFIGS, build
+from textsep_lab.encoders.registry import DEFAULT_TEXT_ENCODER, encoders
+from textsep_lab.models.config import CONFIGS
+from textsep_lab.models.registry import NETWORKS, configuration
+from textsep_lab.training.registry import LOSSES
+from textsep_lab.utils.registry import Choices
 
-LOSSES = ("snr", "l1", "best")
-PRECISIONS = ("32-true", "bf16-mixed")
+PRECISIONS = Choices("precision", ("32-true", "bf16-mixed"))
+CONFIGURATIONS = Choices("configuration", dict.fromkeys([*CONFIGS, *NETWORKS]))
+BUDGETS = ("steps", "epochs", "minutes")
+PATHS = ("esc50_path", "extra_paths", "init", "guide")
+Settings = TypeVar("Settings", bound="TrainingSettings")
+
+
+def option(default: Any, said: str, **metadata: Any) -> Any:
+    """Return a field with its default and the sentence that ``--help`` shows."""
+    return field(default=default, metadata={"help": said, **metadata})
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    """What every run needs.
+class TrainingSettings:
+    """What every run needs; each field says what it is."""
 
-    Args:
-        esc50_path: data set in ESC-50's layout; None looks where `esc50.find` does.
-        extra_paths: more data sets in that layout (all their folds train).
-        extra_share: how often a source is drawn from those.
-        companion_share: how often a source is two recordings of its class at once.
-        train_folds, val_folds: folds of `esc50_path`.
-        encoder: name of the text encoder.
-        batch_size: examples a step.
-        steps, epochs, minutes: the budget; exactly one. An epoch shows as many examples as
-            there are training clips; minutes become steps once a few steps have been timed.
-        lr: highest learning rate; it warms up over 200 steps and falls along a cosine.
-        weight_decay: of AdamW, on matrices and kernels.
-        seconds: length of the training examples.
-        val_every: steps between validations.
-        seed: of everything random.
-        precision: ``32-true``, or ``bf16-mixed``, faster where the processor knows bfloat16.
-    """
+    esc50_path: str | None = option(
+        None, "Data set in ESC-50's layout; by default where `esc50.find` looks."
+    )
+    extra_paths: tuple[str, ...] = option((), "One more data set to train on, all its folds.")
+    extra_share: float = option(0.2, "How often a source is drawn from those.")
+    same_class_share: float = option(
+        0.0, "How often a source is two recordings of its class at once."
+    )
+    train_folds: tuple[int, ...] = option((1, 2, 3), "Folds to train on.")
+    val_folds: tuple[int, ...] = option((4,), "Folds to validate on.")
+    encoder: str = option(DEFAULT_TEXT_ENCODER, "Text encoder.")
+    batch_size: int = option(8, "Examples a step.")
+    steps: int | None = option(None, "Budget in steps.")
+    epochs: float | None = option(None, "Budget in passes over the training clips.")
+    minutes: float | None = option(None, "Budget in minutes, of which a few steps are timed.")
+    lr: float = option(2e-3, "Highest learning rate; it warms up, then falls along a cosine.")
+    weight_decay: float = option(0.02, "Of AdamW, on matrices and kernels.")
+    seconds: float = option(4.096, "Length of the examples.")
+    val_every: int = option(500, "Steps between validations.")
+    seed: int = option(0, "Of everything random.")
+    precision: str = option(
+        "32-true", "bf16-mixed is faster where the processor knows bfloat16.", choices=PRECISIONS
+    )
 
-    esc50_path: str | None = None
-    extra_paths: tuple[str, ...] = ()
-    extra_share: float = 0.2
-    companion_share: float = 0.0
-    train_folds: tuple[int, ...] = (1, 2, 3)
-    val_folds: tuple[int, ...] = (4,)
-    encoder: str = "minilm-l6-int8"
-    batch_size: int = 8
-    steps: int | None = None
-    epochs: float | None = None
-    minutes: float | None = None
-    lr: float = 2e-3
-    weight_decay: float = 0.02
-    seconds: float = 4.096
-    val_every: int = 500
-    seed: int = 0
-    precision: str = "32-true"
+    @classmethod
+    def from_sidecar(cls: type[Settings], info: Mapping[str, Any]) -> Settings:
+        """Return the settings that a checkpoint was trained with, checked.
+
+        Raises:
+            ValueError: they make no sense.
+        """
+        known = info.get("settings") or {}
+        names = {f.name for f in fields(cls)}
+        unknown = [name for name in known if name not in names]
+        if unknown:
+            raise ValueError(f"There is no setting '{unknown[0]}'.")
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+        settings = cls(**lists)
+        settings.check()
+        return settings
 
     def check(self) -> None:
         """Raise ValueError with one sentence if the settings make no sense."""
-        if sum(v is not None for v in (self.steps, self.epochs, self.minutes)) != 1:
+        if sum(getattr(self, name) is not None for name in BUDGETS) != 1:
             raise ValueError("Give exactly one budget: steps, epochs or minutes.")
-        positive = ("steps", "epochs", "minutes", "batch_size", "lr", "seconds", "val_every")
-        for name in positive:
+        for name in (*BUDGETS, "batch_size", "lr", "seconds", "val_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}: it must be greater than 0.")
-        self._check_share("extra_share")
-        self._check_share("companion_share")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"There is no precision '{self.precision}': use {' or '.join(PRECISIONS)}."
-            )
+        self._check_shares("extra_share", "same_class_share")
+        encoders().check(self.encoder)
+        PRECISIONS.check(self.precision)
         if set(self.train_folds) & set(self.val_folds):
             raise ValueError("Training and validation folds overlap: no figure would be true.")
 
-    def _check_share(self, name: str) -> None:
-        value = getattr(self, name)
-        if not 0 <= value < 1:
-            raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+    def _check_shares(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
 
 
 @dataclass(frozen=True)
-class Settings(RunSettings):
+class SeparatorSettings(TrainingSettings):
     """Everything that decides a separator's run, besides what every run needs.
 
-    Args:
-        configuration: ``compact``, ``reference`` or ``guided``.
-        baseline: True trains the text-agnostic twin.
-        loss: ``snr`` (negative SNR through the inverse STFT), ``l1`` (on the ratio mask), or
-            ``best`` (SNR of estimate and residual, whichever is the target: for the twin).
-        absent_share: how often the query names nothing in the mixture.
-        unwanted_share: how often the network is told what is not wanted. What it is told is as
-            sure as it is right: an embedding of length p names an interferer p of the time.
-        init: checkpoint to start from instead of random weights; a guided network may start from
-            a compact one.
-        twin: checkpoint of the text-agnostic twin, which a guided network needs.
-        val_mixtures: how many mixtures a validation takes.
+    What the network is told is unwanted is as sure as it is right: an embedding of length p names
+    an interferer p of the time.
     """
 
-    configuration: str = "compact"
-    baseline: bool = False
-    loss: str = "snr"
-    absent_share: float = 0.1
-    unwanted_share: float = 0.6
-    init: str | None = None
-    twin: str | None = None
-    val_mixtures: int = 100
+    configuration: str = option("compact", "The network.", choices=CONFIGURATIONS)
+    text_agnostic: bool = option(False, "Train a network without a query.")
+    loss: str = option(
+        "snr",
+        "snr: negative SNR; l1: on the ratio mask; pit: SNR of estimate and residual, whichever "
+        "is the target, for a network without a query.",
+        choices=LOSSES,
+    )
+    absent_share: float = option(0.1, "How often the query names nothing in the mixture.")
+    unwanted_share: float = option(0.6, "How often it is told what is not wanted.")
+    init: str | None = option(
+        None, "Checkpoint to start from; a guided network may start from compact."
+    )
+    guide: str | None = option(
+        None, "Checkpoint of the text-agnostic network that a guided one needs."
+    )
+    val_mixtures: int = option(100, "Mixtures a validation takes.")
 
     def check(self) -> None:
         super().check()
-        self._check_share("absent_share")
-        self._check_share("unwanted_share")
-        if self.configuration not in CONFIGS:
-            build(self.configuration)  # says which there are
-        if (self.configuration == "guided") != (self.twin is not None):
-            raise ValueError("A guided network needs the checkpoint of a twin; no other takes one.")
-        if self.loss not in LOSSES:
-            raise ValueError(f"There is no loss '{self.loss}': use {' or '.join(LOSSES)}.")
+        self._check_shares("absent_share", "unwanted_share")
+        configuration(self.configuration)
+        LOSSES.check(self.loss)
+        if (self.configuration == "guided") != (self.guide is not None):
+            raise ValueError(
+                "A guided network needs the checkpoint of a text-agnostic one as its guide; no "
+                "other takes one."
+            )
 
 
 @dataclass(frozen=True)
-class ListenerSettings(RunSettings):
-    """Everything that decides a run of the joint embedding, besides what every run needs.
+class ClapSettings(TrainingSettings):
+    """Everything that decides a run of the joint embedding, besides what every run needs."""
 
-    Args:
-        dim: dimension of the joint space.
-        sources: probability of 1, 2, … sounds in a training example.
-    """
-
-    batch_size: int = 32
-    weight_decay: float = 0.05
-    dim: int = 256
-    sources: tuple[float, ...] = (0.5, 0.35, 0.15)
+    batch_size: int = option(32, "Examples a step.")
+    weight_decay: float = option(0.05, "Of AdamW, on matrices and kernels.")
+    dim: int = option(256, "Dimension of the joint space.")
+    sources: tuple[float, ...] = option(
+        (0.5, 0.35, 0.15), "Probability of 1, 2, … sounds in a training example."
+    )
 
     def check(self) -> None:
         super().check()

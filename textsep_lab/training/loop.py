@@ -23,14 +23,17 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from textsep_lab import checkpoints
-from textsep_lab.paths import atomic_write
-from textsep_lab.settings import RunSettings
+from textsep_lab.encoders.base import TextEncoder
+from textsep_lab.encoders.query_classifier import QueryClassifier
+from textsep_lab.models import checkpoints
+from textsep_lab.training.config import TrainingSettings
+from textsep_lab.utils.paths import atomic_write
 
 SAVE_EVERY = 100
 UNTIMED = 10**9  # steps of a budget in minutes, until it is known how long one takes
 TIMED_STEPS, TIMED_SHARE = 20, 0.1
 STATE, LOG, SETTINGS, BEST = "state.safetensors", "log.csv", "settings.json", "best.safetensors"
+CLASSIFIER = "query.classifier"
 
 
 class Run(ABC):
@@ -49,7 +52,9 @@ class Run(ABC):
         ValueError: a run with other settings lies in `folder`.
     """
 
-    def __init__(self, settings: RunSettings, folder: Path, make_network, clips_per_epoch: int):
+    def __init__(
+        self, settings: TrainingSettings, folder: Path, make_network, clips_per_epoch: int
+    ):
         _claim_folder(folder, settings)
         self.settings, self.folder, self.clips_per_epoch = settings, folder, clips_per_epoch
         self.fabric = Fabric(accelerator="auto", devices=1, precision=settings.precision)
@@ -62,6 +67,7 @@ class Run(ABC):
         self.total_steps = self._budget()
         self.started = time.monotonic()
         self.log: list[dict] = []
+        self._classifier: dict[str, str] | None = None
         if (folder / STATE).is_file():
             self._resume()
 
@@ -95,6 +101,11 @@ class Run(ABC):
                     self.validate()
                 if self.step % SAVE_EVERY == 0 or self.step == self.total_steps:
                     self.save()
+        if not (self.folder / BEST).is_file():
+            raise ValueError(
+                f"No validation of the run in '{self.folder}' gave a score, so there is no best "
+                "checkpoint: is every target of its validation folds silent?"
+            )
         return self.folder / BEST
 
     def _budget(self) -> int:
@@ -144,12 +155,31 @@ class Run(ABC):
             self.best = decisive
             checkpoints.save(self.folder / BEST, network, self._sidecar(scores))
 
+    def classifier_file(self, encoder: TextEncoder, labels: list[str]) -> dict[str, str]:
+        """Write the query classifier of some labels beside the best weights, once; return how a
+        sidecar names it."""
+        path = self.folder / CLASSIFIER
+        if self._classifier is None:
+            QueryClassifier.fit(encoder, labels).save(path)
+            self._classifier = {"file": path.name, "sha256": checkpoints.sha256(path)}
+        return self._classifier
+
     def _sidecar(self, scores: dict[str, float]) -> dict[str, Any]:
-        # Where the data lay on this machine says nothing to anyone else.
-        paths = {"esc50_path": None, "extra_paths": (), "init": None}
-        settings = {name: paths.get(name, v) for name, v in asdict(self.settings).items()}
+        settings = asdict(self.settings) | self._other_files()
         metrics = {name: round(value, 4) for name, value in scores.items()}
         return {**self.info(), "step": self.step, "settings": settings, "metrics": metrics}
+
+    def _other_files(self) -> dict[str, Any]:
+        """Return the settings that are paths, as what they held: where it lay is nobody's business.
+
+        Data sets are named by the protocol, checkpoints by their SHA-256.
+        """
+        held: dict[str, Any] = {"esc50_path": None, "extra_paths": ()}
+        for name in ("init", "guide"):
+            path = getattr(self.settings, name, None)
+            if path is not None:
+                held[name] = f"sha256:{checkpoints.sha256(checkpoints.find(path))}"
+        return held
 
     def save(self) -> None:
         """Write the state; a run killed later goes on from here."""
@@ -175,6 +205,13 @@ class Run(ABC):
         self.started -= progress["seconds"]
 
 
+def described(encoder: TextEncoder) -> dict[str, Any]:
+    """Return how a sidecar names the encoder of its network."""
+    said = {"name": encoder.name, "dim": encoder.dim}
+    weights = getattr(encoder, "weights_sha256", None)
+    return said if weights is None else {**said, "weights_sha256": weights}
+
+
 def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
     """Decay matrices and kernels; gains, biases and scales have no reason to be small."""
     parameters = list(network.parameters())
@@ -195,7 +232,7 @@ def moving_average(average: torch.Tensor, current: torch.Tensor, count: torch.Te
     return torch.lerp(current, average, decay.to(average.dtype))
 
 
-def _claim_folder(folder: Path, settings: RunSettings) -> None:
+def _claim_folder(folder: Path, settings: TrainingSettings) -> None:
     """Refuse to mix two runs in one folder; a new budget for the same run is welcome."""
     path = folder / SETTINGS
     now = json.loads(json.dumps(asdict(settings)))

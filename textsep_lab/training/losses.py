@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from textsep_lab.film import UNetConfig
-from textsep_lab.masking import network_stft
-from textsep_lab.oracles import ideal_ratio_mask
-from textsep_lab.spectral import to_bands
+from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.masking import apply_mask, network_stft
+from textsep_lab.signal.ideal_masks import ideal_ratio_mask
+from textsep_lab.signal.stft import to_bands
 
 Tensor = torch.Tensor
 
@@ -39,7 +39,7 @@ def negative_snr(
     return 10 * torch.log10(error / energy + 10 ** (floor_db / 10))
 
 
-def best_assignment_snr(outputs: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
+def pit_negative_snr(outputs: Tensor, target: Tensor, mixture: Tensor) -> Tensor:
     """Negative SNR of two outputs, whichever of them is the target (Kolbæk et al. 2017).
 
     What a network without a query can be asked for: nothing tells it which sound is wanted.
@@ -54,7 +54,7 @@ def best_assignment_snr(outputs: Tensor, target: Tensor, mixture: Tensor) -> Ten
     Example:
         >>> t, x = torch.tensor([[1.0, 0.0]]), torch.ones(1, 2)
         >>> both = torch.stack([x - t, t], 1)
-        >>> [round(float(best_assignment_snr(b, t, x)), 1) for b in (both, both.flip(1))]
+        >>> [round(float(pit_negative_snr(b, t, x)), 1) for b in (both, both.flip(1))]
         [-30.0, -30.0]
     """
     rest = mixture - target
@@ -65,12 +65,24 @@ def best_assignment_snr(outputs: Tensor, target: Tensor, mixture: Tensor) -> Ten
     return torch.minimum(*losses) / 2
 
 
-def mask_l1(mask: Tensor, target: Tensor, mixture: Tensor, config: UNetConfig) -> Tensor:
+def snr_loss(mask: Tensor, mixture: Tensor, target: Tensor, config: UNetConfig) -> Tensor:
+    """`negative_snr` of what a mask lets through, by way of the inverse STFT, ``[batch]``."""
+    estimate = apply_mask(mask, mixture, config.sample_rate, config)
+    return negative_snr(estimate, target, mixture)
+
+
+def pit_loss(mask: Tensor, mixture: Tensor, target: Tensor, config: UNetConfig) -> Tensor:
+    """`pit_negative_snr` of what a mask lets through and what it leaves, ``[batch]``."""
+    estimate = apply_mask(mask, mixture, config.sample_rate, config)
+    return pit_negative_snr(torch.stack([estimate, mixture - estimate], 1), target, mixture)
+
+
+def l1_loss(mask: Tensor, mixture: Tensor, target: Tensor, config: UNetConfig) -> Tensor:
     """Mean absolute distance to the ideal ratio mask, the reference's loss.
 
     Args:
         mask: ``[batch, n_freq, time]`` from the network.
-        target, mixture: waveforms ``[batch, samples]``.
+        mixture, target: waveforms ``[batch, samples]``.
 
     Returns:
         ``[batch]``.

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from textsep_lab import checkpoints, film_unet
-from textsep_lab.losses import best_assignment_snr, mask_l1, negative_snr
-from textsep_lab.masking import apply_mask, estimate_mask
-from textsep_lab.reading import Reader, reader_path
-from textsep_lab.runs import Run
-from textsep_lab.settings import Settings
-from textsep_lab.training_data import (
+from textsep_lab.models import checkpoints
+from textsep_lab.models.masking import apply_mask, estimate_mask
+from textsep_lab.models.registry import build
+from textsep_lab.training.config import SeparatorSettings
+from textsep_lab.training.loop import Run, described
+from textsep_lab.training.registry import LOSSES
+from textsep_lab.training.separator_data import (
     Batch,
     TrainingData,
     ValidationData,
@@ -24,8 +24,8 @@ from textsep_lab.training_data import (
 )
 
 
-def train(settings: Settings, output_dir: str | Path, progress: bool = True) -> Path:
-    """Train a separator, or go on with the run that `output_dir` holds (see `runs.Run`).
+def train(settings: SeparatorSettings, output_dir: str | Path, progress: bool = True) -> Path:
+    """Train a separator, or go on with the run that `output_dir` holds (see `loop.Run`).
 
     Returns:
         Path of the best checkpoint: the averaged weights with the highest validation SI-SDRi.
@@ -35,21 +35,17 @@ def train(settings: Settings, output_dir: str | Path, progress: bool = True) -> 
         FileNotFoundError: no data set.
     """
     settings.check()
-    run = SeparatorRun(settings, Path(output_dir), TrainingData(settings))
-    best = run.fit(progress)
-    if run.network.config.text_dim is not None and run.network.TAKES_UNWANTED:
-        Reader.fit(run.data.encoder, run.data.labels).save(reader_path(best))
-    return best
+    return SeparatorRun(settings, Path(output_dir), TrainingData(settings)).fit(progress)
 
 
 class SeparatorRun(Run):
-    """A run that trains a FiLM UNet, or its text-agnostic twin."""
+    """A run that trains a FiLM UNet, or a text-agnostic one."""
 
-    def __init__(self, settings: Settings, folder: Path, data: TrainingData) -> None:
+    def __init__(self, settings: SeparatorSettings, folder: Path, data: TrainingData) -> None:
         self.data = data
         self.validation = ValidationData(settings, data.encoder)
-        text_dim = None if settings.baseline else data.encoder.dim
-        if settings.init is not None or settings.twin is not None:
+        text_dim = None if settings.text_agnostic else data.encoder.dim
+        if settings.init is not None or settings.guide is not None:
             _network(settings, text_dim)  # before anything is written, see whether it fits
         super().__init__(
             settings,
@@ -65,39 +61,36 @@ class SeparatorRun(Run):
         self, mixture: torch.Tensor, target: torch.Tensor, query: torch.Tensor
     ) -> torch.Tensor:
         mask = estimate_mask(self.module, mixture, query)
-        config = self.network.config
-        if self.settings.loss == "l1":
-            return mask_l1(mask, target, mixture, config).mean()
-        estimate = apply_mask(mask, mixture, config.sample_rate, config)
-        if self.settings.loss == "best":
-            outputs = torch.stack([estimate, mixture - estimate], 1)
-            return best_assignment_snr(outputs, target, mixture).mean()
-        return negative_snr(estimate, target, mixture).mean()
+        loss = LOSSES.load(self.settings.loss)
+        return loss(mask, mixture, target, self.network.config).mean()
 
     def score(self, network: torch.nn.Module) -> dict[str, float]:
         scores = self.validation.score(
             lambda x, q: separate_batch(network, x, q),
             self.fabric.device,
-            best_assignment=self.settings.loss == "best",
+            best_assignment=self.settings.loss == "pit",
         )
         return {"val_si_sdri_db": float(np.nanmean(scores))}
 
     def info(self) -> dict[str, Any]:
-        encoder = {"name": self.data.encoder.name, "dim": self.data.encoder.dim}
-        if hasattr(self.data.encoder, "weights_sha256"):  # a joint encoder can be trained anew
-            encoder["weights_sha256"] = self.data.encoder.weights_sha256
+        data = protocol(self.settings, self.data.clips.table)
+        if self.settings.text_agnostic:
+            return {"encoder": None, "query_classifier": None, "data": data}
         return {
-            "encoder": None if self.settings.baseline else encoder,
-            "data": protocol(self.settings, self.data.clips.table),
+            "encoder": described(self.data.encoder),
+            "query_classifier": self.classifier_file(self.data.encoder, self.data.labels)
+            if getattr(self.network, "TAKES_UNWANTED", False)
+            else None,
+            "data": data,
         }
 
 
-def _network(settings: Settings, text_dim: int | None) -> torch.nn.Module:
-    network = film_unet.build(settings.configuration, text_dim)
+def _network(settings: SeparatorSettings, text_dim: int | None) -> torch.nn.Module:
+    network = build(settings.configuration, text_dim)
     if settings.init is not None:
         _take_over(network, settings.init)
-    if settings.twin is not None:  # after init, which may bring a twin of its own
-        _take_over(network.twin, settings.twin)
+    if settings.guide is not None:  # after init, which may bring a guide of its own
+        _take_over(network.text_agnostic, settings.guide)
     return network
 
 

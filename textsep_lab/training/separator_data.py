@@ -11,13 +11,14 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from textsep_lab import esc50, wordings
-from textsep_lab.augment import augment
-from textsep_lab.embeddings import TextEncoder, load_encoder
-from textsep_lab.metrics import si_sdr
-from textsep_lab.mixtures import Clips, render
-from textsep_lab.recipes import RecipeSampler, evaluation_recipes
-from textsep_lab.settings import RunSettings, Settings
+from textsep_lab.data import captions, esc50
+from textsep_lab.data.augmentation import augment
+from textsep_lab.data.mixtures import Clips, render
+from textsep_lab.data.sampling import RecipeSampler, evaluation_recipes
+from textsep_lab.encoders.base import TextEncoder
+from textsep_lab.encoders.registry import load_encoder
+from textsep_lab.signal.metrics import si_sdr
+from textsep_lab.training.config import SeparatorSettings, TrainingSettings
 
 SAMPLE_RATE = 16000
 BARE_SHARE = 0.35
@@ -40,7 +41,7 @@ class TrainingData:
     ``batch(step)`` depends on the seed and the step only.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SeparatorSettings) -> None:
         self.settings = settings
         self.encoder: TextEncoder = load_encoder(settings.encoder)
         table = training_table(settings)
@@ -48,10 +49,10 @@ class TrainingData:
         self.sampler = RecipeSampler(
             self.clips,
             round(settings.seconds * SAMPLE_RATE),
-            companion_share=settings.companion_share,
+            same_class_share=settings.same_class_share,
         )
         self.labels = sorted(table["category"].unique())
-        self._queries = {x: self.encoder.embed_text(wordings.for_label(x)) for x in self.labels}
+        self._queries = {x: self.encoder.embed_text(captions.for_label(x)) for x in self.labels}
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step."""
@@ -91,7 +92,7 @@ class TrainingData:
         return noisy / np.linalg.norm(noisy)
 
 
-def training_table(settings: RunSettings) -> pd.DataFrame:
+def training_table(settings: TrainingSettings) -> pd.DataFrame:
     """Return the training clips of all data sets with the weight each is drawn by."""
     main = esc50.read_table(settings.esc50_path, settings.train_folds).assign(weight=1.0)
     extra = [esc50.read_table(path) for path in settings.extra_paths]
@@ -113,7 +114,7 @@ def clips_per_epoch(table: pd.DataFrame) -> int:
     return int((table["weight"] == 1).sum())
 
 
-def protocol(settings: RunSettings, table: pd.DataFrame) -> dict[str, str]:
+def protocol(settings: TrainingSettings, table: pd.DataFrame) -> dict[str, str]:
     """Return what a sidecar remembers of the data: the folds, and a hash of the file names."""
     said = (
         f"ESC-50-layout folds {list(settings.train_folds)} train, "

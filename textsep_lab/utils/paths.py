@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import metadata
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _REPOSITORY = _PACKAGE.parent
 
 

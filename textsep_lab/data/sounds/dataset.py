@@ -10,7 +10,7 @@ import numpy as np
 import soundfile as sf
 from tqdm import tqdm
 
-from textsep_lab.sounds.bank import check_amounts, check_label, labels, synthesize
+from textsep_lab.data.sounds.synthesis import check_amounts, check_label, labels, synthesize
 
 ESC50 = [
     "dog",
@@ -101,7 +101,7 @@ def write_dataset(
         seed: 0 or more; the whole folder descends from it.
         duration: Length of a clip in seconds.
         sample_rate: 8000 to 48000 Hz.
-        labels: Some of `textsep_lab.sounds.labels()`; all of them when None.
+        labels: Some of `textsep_lab.data.sounds.labels()`; all of them when None.
         overwrite: Replace an earlier dataset at `dest`.
 
     Returns:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from textsep_lab.sounds.people import VOWELS, vowel
-from textsep_lab.sounds.primitives import (
+from textsep_lab.data.sounds.people import VOWELS, vowel
+from textsep_lab.data.sounds.primitives import (
     add,
     band,
     burst,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from textsep_lab.sounds.primitives import (
+from textsep_lab.data.sounds.primitives import (
     add,
     band,
     burst,

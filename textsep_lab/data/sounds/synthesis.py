@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from textsep_lab.sounds import (  # noqa: F401  (importing a family registers its sounds)
+from textsep_lab.data.sounds import (  # noqa: F401  (importing a family registers its sounds)
     animals,
     hands,
     instruments,
@@ -16,7 +16,15 @@ from textsep_lab.sounds import (  # noqa: F401  (importing a family registers it
     signals,
     wildlife,
 )
-from textsep_lab.sounds.primitives import REGISTRY, band, log_uniform, noise, room, smooth, unit
+from textsep_lab.data.sounds.primitives import (
+    REGISTRY,
+    band,
+    log_uniform,
+    noise,
+    room,
+    smooth,
+    unit,
+)
 
 SHORTEST = 1.0  # seconds rendered at least, so that a very short clip still holds an event
 
@@ -25,7 +33,7 @@ def labels() -> list[str]:
     """Return the sorted names of the classes that `synthesize` can render.
 
     Example:
-        >>> from textsep_lab.sounds import labels
+        >>> from textsep_lab.data.sounds import labels
         >>> "dog" in labels(), "rain" in labels()
         (True, True)
     """
@@ -73,7 +81,7 @@ def synthesize(
             outside its range, or the seed is negative.
 
     Example:
-        >>> from textsep_lab.sounds import synthesize
+        >>> from textsep_lab.data.sounds import synthesize
         >>> bark = synthesize("dog", seed=0, duration=2.0)
         >>> bark.shape, bark.dtype
         ((32000,), dtype('float32'))

@@ -1,4 +1,4 @@
-// Carries files between the browser and Python, and records the microphone. See courier.py.
+// Carries files between the browser and Python, and records the microphone. See file-transfer.py.
 
 import { node } from "./basics.js";
 
@@ -165,7 +165,7 @@ export default {
 
   render({ model, el }) {
     const input = node("input", { type: "file", accept: model.get("accept"), "aria-label": "Open a file" });
-    const status = node("span", { class: "courier-status", role: "status" });
+    const status = node("span", { class: "file-transfer-status", role: "status" });
     const open = node("label", { class: "file" }, input, node("span", {}, "Open a file…"));
     const record = node("button", { type: "button" }, "Record");
     const upload = new Upload(model, (said) => (status.textContent = said));
@@ -175,7 +175,7 @@ export default {
       if (input.files.length) upload.start(input.files[0]);
       input.value = "";
     });
-    el.classList.add("textsep-courier");
+    el.classList.add("textsep-file-transfer");
     el.append(open, record, status);
     return () => {
       upload.close();

@@ -77,61 +77,61 @@ function frequencyLabels(topKhz, height) {
 }
 
 /** The pictures under each other, their titles, and their scales in the gutter. */
-export class Lanes {
+export class Panels {
   constructor(column, gutter) {
-    Object.assign(this, { column, gutter, lanes: [], ticket: 0 });
+    Object.assign(this, { column, gutter, panels: [], ticket: 0 });
   }
 
   /** Decode and show; return a sentence for what cannot be decoded. */
-  async load(lanes) {
+  async load(panels) {
     const ticket = ++this.ticket;
-    const decoded = await Promise.allSettled(lanes.map(Lanes.#decode));
+    const decoded = await Promise.allSettled(panels.map(Panels.#decode));
     if (ticket !== this.ticket) return null; // newer ones came meanwhile
-    this.lanes.forEach((lane) => lane.bitmap?.close());
-    this.lanes = lanes.map((lane, k) => ({ ...lane, ...decoded[k].value, ...Lanes.#build(lane) }));
-    this.column.replaceChildren(...this.lanes.map((lane) => lane.element));
-    this.gutter.replaceChildren(...this.lanes.map((lane) => lane.scale));
-    const peak = this.lanes.reduce((most, lane) => Math.max(most, lane.peak ?? 0), 1);
+    this.panels.forEach((panel) => panel.bitmap?.close());
+    this.panels = panels.map((panel, k) => ({ ...panel, ...decoded[k].value, ...Panels.#build(panel) }));
+    this.column.replaceChildren(...this.panels.map((panel) => panel.element));
+    this.gutter.replaceChildren(...this.panels.map((panel) => panel.scale));
+    const peak = this.panels.reduce((most, panel) => Math.max(most, panel.peak ?? 0), 1);
     this.gain = Math.min(LOUDEST_GAIN, 127 / peak);
-    const broken = lanes.filter((_, k) => decoded[k].status === "rejected");
-    return broken.map((lane) => `The browser cannot decode the picture “${lane.name}”.`).join(" ");
+    const broken = panels.filter((_, k) => decoded[k].status === "rejected");
+    return broken.map((panel) => `The browser cannot decode the picture “${panel.name}”.`).join(" ");
   }
 
-  static async #decode(lane) {
-    const bytes = toBytes(lane.data);
-    if (lane.kind === "picture") {
+  static async #decode(panel) {
+    const bytes = toBytes(panel.data);
+    if (panel.kind === "picture") {
       return { bitmap: await createImageBitmap(new Blob([bytes], { type: "image/png" })) };
     }
     const pairs = new Int8Array(bytes.slice().buffer);
     return { pairs, peak: pairs.reduce((most, value) => Math.max(most, Math.abs(value)), 0) };
   }
 
-  static #build(lane) {
-    const canvas = node("canvas", { class: "pinned", role: "img", "aria-label": lane.name });
-    const title = node("div", { class: "title" }, lane.name);
-    const unit = node("div", { class: "title" }, lane.top_khz ? "Hz" : "");
-    const look = { class: `lane ${lane.kind}` };
+  static #build(panel) {
+    const canvas = node("canvas", { class: "pinned", role: "img", "aria-label": panel.name });
+    const title = node("div", { class: "title" }, panel.name);
+    const unit = node("div", { class: "title" }, panel.top_khz ? "Hz" : "");
+    const look = { class: `timeline-panel ${panel.kind}` };
     const scale = node("div", look, unit, node("div", { class: "scale" }));
     return { canvas, scale, element: node("div", look, title, canvas) };
   }
 
   draw(width, [from, to]) {
-    for (const lane of this.lanes) {
-      const { canvas, pairs, bitmap } = lane;
+    for (const panel of this.panels) {
+      const { canvas, pairs, bitmap } = panel;
       const height = canvas.offsetHeight;
       const target = surface(canvas, width, height);
-      if (lane.top_khz && lane.height !== height) {
-        lane.scale.lastChild.replaceChildren(...frequencyLabels(lane.top_khz, height));
+      if (panel.top_khz && panel.height !== height) {
+        panel.scale.lastChild.replaceChildren(...frequencyLabels(panel.top_khz, height));
       }
-      lane.height = height;
+      panel.height = height;
       if (pairs?.length) drawWaveform(target, pairs, from, to, this.gain);
       if (bitmap) drawPicture(target, bitmap, from, to);
     }
   }
 
-  /** Mark the lane of what is heard. */
+  /** Mark the panel of what is heard. */
   mark(name) {
-    for (const lane of this.lanes) lane.element.classList.toggle("heard", lane.name === name);
+    for (const panel of this.panels) panel.element.classList.toggle("heard", panel.name === name);
   }
 }
 

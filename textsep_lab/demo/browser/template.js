@@ -1,4 +1,4 @@
-// The elements of the stage: a bar of buttons, and the board below it.
+// The elements of the timeline: a bar of buttons, and the board below it.
 
 const ICONS = {
   play: "M7 4v16l13-8z",
@@ -49,7 +49,7 @@ export const TEMPLATE = `
         <div class="area" tabindex="-1">
           <div class="hint"><span>Drag across the picture to mark a stretch of time</span></div>
           <div class="spans"></div>
-          <div class="lanes"></div>
+          <div class="timeline-panels"></div>
           <div class="windows"></div>
         </div>
         <div class="playhead"></div>

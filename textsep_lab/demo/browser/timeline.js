@@ -1,10 +1,10 @@
-// The stage in the browser: lanes on one time axis, windows to drag on it, and a transport.
+// The timeline in the browser: panels on one time axis, windows to drag on it, and a transport.
 // All times are in seconds. Taught in notebook 06.
 
 import { Axis } from "./axis.js";
 import { clamp, interval, node, percent, STEP, toMs } from "./basics.js";
 import { Gestures } from "./gestures.js";
-import { drawTicks, Lanes, spanRows } from "./pictures.js";
+import { drawTicks, Panels, spanRows } from "./pictures.js";
 import { Player } from "./player.js";
 import { icon, TEMPLATE } from "./template.js";
 import { Windows } from "./windows.js";
@@ -12,20 +12,20 @@ import { Windows } from "./windows.js";
 const REPORT_MS = 250; // between two positions sent while playing
 let views = 0; // a radio group needs a name of its own
 
-class Stage {
+class Timeline {
   constructor(model, el) {
     this.model = model;
-    // JupyterLab would take the keys that are meant for the stage.
-    this.root = node("div", { class: "textsep-stage", "data-lm-suppress-shortcuts": "true" });
+    // JupyterLab would take the keys that are meant for the timeline.
+    this.root = node("div", { class: "textsep-timeline", "data-lm-suppress-shortcuts": "true" });
     this.root.innerHTML = TEMPLATE;
     el.append(this.root);
     this.group = `textsep-track-${views++}`;
-    this.failures = { lanes: "", tracks: "" };
+    this.failures = { panels: "", tracks: "" };
     const find = (selector) => this.root.querySelector(selector);
     this.playhead = find(".playhead");
     this.axisElement = find(".axis");
     this.axis = new Axis(find(".scroller"), find(".content"), () => this.schedule());
-    this.lanes = new Lanes(find(".lanes"), find(".scales"));
+    this.panels = new Panels(find(".timeline-panels"), find(".scales"));
     this.windows = new Windows(find(".windows"), this.axis, (values) => this.#changed(values));
     this.player = new Player(() => this.#stopped());
     new Gestures(find(".area"), this.axis, this.windows, (time) => this.seek(time));
@@ -39,7 +39,7 @@ class Stage {
   #listen() {
     this.handlers = {
       duration: () => this.#loadDuration(),
-      lanes: () => this.#loadLanes(),
+      panels: () => this.#loadPanels(),
       tracks: () => this.#loadTracks(),
       track: () => this.#loadTrack(),
       windows: () => this.#loadWindows(),
@@ -73,7 +73,7 @@ class Stage {
 
   #loadAll() {
     this.#loadDuration();
-    this.#loadLanes();
+    this.#loadPanels();
     this.#loadTracks();
     this.#loadPosition();
   }
@@ -101,8 +101,8 @@ class Stage {
     this.#showPosition();
   }
 
-  async #loadLanes() {
-    this.#fail("lanes", await this.lanes.load(this.model.get("lanes")));
+  async #loadPanels() {
+    this.#fail("panels", await this.panels.load(this.model.get("panels")));
     this.#loadTrack();
     this.schedule();
   }
@@ -133,7 +133,7 @@ class Stage {
     this.player.choose(track);
     const inputs = this.root.querySelectorAll(".tracks input");
     if (inputs[track]) inputs[track].checked = true;
-    this.lanes.mark(tracks.length > 1 ? tracks[track].name : null);
+    this.panels.mark(tracks.length > 1 ? tracks[track].name : null);
     this.schedule();
   }
 
@@ -171,7 +171,7 @@ class Stage {
     const { duration, visible } = this.axis;
     if (!width || duration <= 0) return; // hidden, or nothing to show
     drawTicks(this.axisElement.firstElementChild, width, this.axisElement.clientHeight, visible);
-    this.lanes.draw(width, visible.map((time) => time / duration));
+    this.panels.draw(width, visible.map((time) => time / duration));
   }
 
   #showPosition() {
@@ -343,7 +343,7 @@ class Stage {
 
 export default {
   render({ model, el }) {
-    const stage = new Stage(model, el);
-    return () => stage.dispose();
+    const timeline = new Timeline(model, el);
+    return () => timeline.dispose();
   },
 };

@@ -1,0 +1,81 @@
+"""``textsep separate | demo``."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import click
+
+from textsep_lab.cli.options import EXISTING, settings_options
+from textsep_lab.separation.config import AUTO, SeparationSettings
+
+
+class AutoWindow(click.Command):
+    """Lets ``--window`` take the one word auto beside two numbers."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        pairs = list(pairwise([*args, ""]))
+        if ("--window", AUTO) in pairs:
+            at = pairs.index(("--window", AUTO))
+            args = [*args[:at], "--auto-window", *args[at + 2 :]]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=AutoWindow)
+@click.argument("recording", type=EXISTING, metavar="FILE")
+@click.option("--query", required=True, help='The sound in a few words, such as "dog barking".')
+@click.option(
+    "--window",
+    "windows",
+    nargs=2,
+    type=float,
+    multiple=True,
+    metavar="START END",
+    help="Seconds to work in; may be given several times. Outside, nothing changes. "
+    "--window auto works where the sound is detected.",
+)
+@click.option("--auto-window", is_flag=True, hidden=True)
+@settings_options(SeparationSettings)
+@click.option("--out", type=EXISTING,
+              help="Folder for the results.  [default: FILE's name and _separated]")  # fmt: skip
+@click.option("--checkpoint", type=EXISTING, help="Weights to use.  [default: the shipped ones]")
+@click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
+@click.option("--figure/--no-figure", default=True, help="Draw separation.png.")
+def separate(
+    recording, query, windows, auto_window, out, checkpoint, overwrite, figure, **settings
+) -> None:
+    """Keep or remove the sound that --query names in FILE.
+
+    FILE may have any sample rate, any number of channels and any length; WAV, FLAC, OGG, MP3 and
+    AIFF are read. Writes output, residual (what was taken away), separation.png and result.json.
+
+    \b
+    textsep separate street.wav --query "dog barking" --window 1.0 3.5
+    textsep separate street.wav --query siren --mode remove --out quiet
+    """
+    from textsep_lab.separation.separator import load_separator
+
+    if auto_window and windows:
+        raise ValueError("Give --window auto or --window START END, not both.")
+    out = out or Path(f"{recording.stem}_separated")
+    asked = AUTO if auto_window else list(windows) or None
+    result = load_separator(checkpoint).separate(recording, query, windows=asked, **settings)
+    files = result.save(out, overwrite=overwrite, figure=figure)
+    if auto_window:
+        spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in result.windows)
+        click.echo(f"“{result.query}” is detected from {spans}.")
+    for sentence in result.sentences():
+        click.echo(sentence)
+    for path in files:
+        click.echo(path)
+
+
+@click.command()
+@click.option("--out", type=EXISTING, help="Folder for the results.  [default: reports/demo]")
+def demo(out) -> None:
+    """Separate the bundled mixture: "dog barking" in the rain, kept from 1.0 to 3.5 s."""
+    from textsep_lab.session import quickstart
+    from textsep_lab.utils.paths import reports_dir
+
+    click.echo(quickstart.run(out or reports_dir() / "demo"))

@@ -1,0 +1,11 @@
+from .ideal_masks import ideal_ratio_mask as ideal_ratio_mask
+from .ideal_masks import phase_sensitive_mask as phase_sensitive_mask
+from .ideal_masks import wiener_mask as wiener_mask
+from .metrics import si_sdr as si_sdr
+from .metrics import snr as snr
+from .stft import Stft as Stft
+from .stft import to_bands as to_bands
+from .stft import to_bins as to_bins
+from .timegate import Window as Window
+from .timegate import check_windows as check_windows
+from .timegate import gate as gate

@@ -1,0 +1,3 @@
+from .config import ClapSettings as ClapSettings
+from .config import SeparatorSettings as SeparatorSettings
+from .registry import LOSSES as LOSSES
