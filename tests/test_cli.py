@@ -85,7 +85,7 @@ def test_silence_is_said_to_be_silent(run, tmp_path):
     sf.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
     done = run("separate", "silence.wav", "--query", "rain", "--out", "out", "--no-figure")
     assert done.exit_code == 0, done.output
-    assert "silent" in done.output
+    assert "only silence in the recording" in done.output
     assert not audio.load(tmp_path / "out" / "output.wav")[0].any()
     assert json.loads((tmp_path / "out" / "result.json").read_text())["energy_share"] is None
 
@@ -166,7 +166,7 @@ def test_an_output_folder_that_is_a_file(run, tmp_path, noise):
 
 def test_a_damaged_checkpoint(run, tmp_path, noise):
     (tmp_path / "bad.safetensors").write_bytes(b"\0" * 100)
-    (tmp_path / "bad.json").write_text('{"format": "textsep_lab-checkpoint-1", "sha256": "0"}')
+    (tmp_path / "bad.json").write_text('{"format": "textsep_lab-checkpoint-2", "sha256": "0"}')
     done = run(
         "separate", noise, "--query", "rain", "--checkpoint", "bad.safetensors", "--out", "o"
     )
@@ -216,8 +216,8 @@ def test_bank(run, tmp_path):
 
 def test_train_and_use_the_weights(run, dataset, tmp_path, noise):
     done = run(
-        "train", "--esc50-path", dataset, "--output-dir", "run", "--steps", 2, "--batch-size", 2,
-        "--seconds", 0.3, "--val-every", 2, "--val-mixtures", 2,
+        "train", "separator", "--esc50-path", dataset, "--output-dir", "run", "--steps", 2,
+        "--batch-size", 2, "--seconds", 0.3, "--val-every", 2, "--val-mixtures", 2,
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert (tmp_path / "run" / "learning_curve.png").is_file()
@@ -228,26 +228,37 @@ def test_train_and_use_the_weights(run, dataset, tmp_path, noise):
 
 
 def test_training_without_data_says_how_to_get_it(run, tmp_path):
-    done = run("train", "--esc50-path", "nowhere", "--output-dir", "run", "--steps", 1)
+    done = run("train", "separator", "--esc50-path", "nowhere", "--output-dir", "run", "--steps", 1)
     refused(done, tmp_path, "textsep data esc50", out="run")
 
 
-def test_benchmark(run, dataset, tmp_path):
+def test_evaluate_separation(run, dataset, tmp_path):
     done = run(
-        "benchmark", "--esc50", dataset, "--limit", 2, "--systems", "mixture, irm", "--out", "bench"
+        "evaluate",
+        "separation",
+        "--esc50",
+        dataset,
+        "--limit",
+        2,
+        "--systems",
+        "mixture, irm",
+        "--out",
+        "bench",
     )
     assert done.exit_code == 0, done.output
     folder = tmp_path / "bench"
     assert all((tmp_path / line).is_file() for line in done.stdout.splitlines())
     assert pd.read_csv(folder / "summary.csv")["mixtures"].tolist() == [2, 2]
-    assert "mixture (floor)" in (folder / "benchmark.md").read_text(encoding="utf-8")
+    assert "mixture (floor)" in (folder / "separation.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        (), ("separate",), ("train",), ("data",), ("data", "esc50"), ("detect",), ("describe",),
-        ("encoders",), ("hearing",), ("train-listener",), ("benchmark",),
+        (), ("separate",), ("train",), ("train", "separator"), ("train", "clap"), ("data",),
+        ("data", "esc50"), ("data", "synthetic"), ("detect",), ("describe",), ("encoders",),
+        ("checkpoints",), ("evaluate",), ("evaluate", "separation"), ("evaluate", "detection"),
+        ("evaluate", "speed"), ("evaluate", "peers"), ("evaluate", "captions"),
     ],
 )  # fmt: skip
 def test_help_teaches(run, command):
@@ -260,8 +271,8 @@ def test_help_teaches(run, command):
 
 
 @pytest.fixture
-def available_detectors(monkeypatch, detector):
-    """Let the commands hear with the detector of tones; return the arguments it was asked for."""
+def tone_detector(monkeypatch, detector):
+    """Let the commands use the detector of tones; return the arguments it was asked for."""
     asked = []
 
     def load(*arguments):
@@ -284,22 +295,22 @@ def street(tmp_path, tones):
 LABELS = ("--label", "low", "--label", "middle")
 
 
-def test_detect_says_what_how_probably_and_when(run, joint_encoder, street):
+def test_detect_says_what_how_probably_and_when(run, tone_detector, street):
     done = run("detect", street, *LABELS)
     assert done.exit_code == 0, done.output
     first, second = done.output.splitlines()
     assert first.endswith(" %  low: 0.5 to 1.0 s, 2.0 to 3.0 s") and float(first[:5]) > 90
     assert second.endswith(" %  middle: 0.0 to 3.0 s") and float(second[:5]) < 10
-    assert joint_encoder == [("mini-clap", None)]
+    assert tone_detector == [("mini-clap", None)]
 
 
-def test_detect_lists_as_many_labels_as_asked(run, joint_encoder, street):
+def test_detect_lists_as_many_labels_as_asked(run, tone_detector, street):
     assert len(run("detect", street).output.splitlines()) == 5
     assert len(run("detect", street, "--top", 9).output.splitlines()) == 9
     assert len(run("detect", street, *LABELS, "--top", 1).output.splitlines()) == 1
 
 
-def test_detect_writes_a_table_and_a_figure(run, joint_encoder, street, tmp_path):
+def test_detect_writes_a_table_and_a_figure(run, tone_detector, street, tmp_path):
     files = ("--out", "new/found.csv", "--figure", "new/found.png")
     done = run("detect", street, *LABELS, *files)
     assert done.exit_code == 0, done.output
@@ -311,17 +322,17 @@ def test_detect_writes_a_table_and_a_figure(run, joint_encoder, street, tmp_path
 
 
 @pytest.mark.parametrize(("option", "name"), [("--out", "mine.csv"), ("--figure", "mine.png")])
-def test_detect_overwrites_nothing_unless_asked(run, joint_encoder, street, tmp_path, option, name):
+def test_detect_overwrites_nothing_unless_asked(run, tone_detector, street, tmp_path, option, name):
     (tmp_path / name).write_text("mine")
     other = {"--out": ("--figure", "other"), "--figure": ("--out", "other")}[option]
     done = run("detect", street, *LABELS, option, name, *other)
     refused(done, tmp_path, f"'{name}' is there already", out="other")
-    assert (tmp_path / name).read_text() == "mine" and joint_encoder == []
+    assert (tmp_path / name).read_text() == "mine" and tone_detector == []
     assert run("detect", street, *LABELS, option, name, "--overwrite").exit_code == 0
     assert (tmp_path / name).read_bytes() != b"mine"
 
 
-def test_detect_hears_nothing_in_silence(run, joint_encoder, tmp_path):
+def test_detect_hears_nothing_in_silence(run, tone_detector, tmp_path):
     sf.write(tmp_path / "silence.wav", np.zeros(8000), 16000)
     done = run("detect", "silence.wav", "--out", "found.csv", "--figure", "found.png")
     assert done.exit_code == 0, done.output
@@ -340,7 +351,7 @@ def test_detect_hears_nothing_in_silence(run, joint_encoder, tmp_path):
     ],
 )
 def test_detect_refuses_bad_arguments_in_one_sentence(
-    run, joint_encoder, street, tmp_path, arguments, words
+    run, tone_detector, street, tmp_path, arguments, words
 ):
     refused(run("detect", street, "--out", "out", *arguments), tmp_path, words)
 
@@ -348,28 +359,28 @@ def test_detect_refuses_bad_arguments_in_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--encoder", "nobody"), "no encoder 'nobody'"),
-        (("--encoder", "minilm-l6-int8"), "cannot hear"),
-        (("--calibration", "none.json"), "textsep hearing --calibrate"),
+        (("--encoder", "nobody"), "no joint encoder 'nobody'"),
+        (("--encoder", "minilm-l6-int8"), "no joint encoder 'minilm-l6-int8'"),
+        (("--calibration", "none.json"), "textsep evaluate detection --calibrate"),
         (("--calibration", "street.wav"), "is not a calibration"),
     ],
 )
-def test_detect_refuses_ears_it_cannot_use(run, street, tmp_path, arguments, words):
+def test_detect_refuses_encoders_it_cannot_use(run, street, tmp_path, arguments, words):
     refused(run("detect", street, "--out", "out", *arguments), tmp_path, words)
 
 
 @pytest.mark.parametrize("make", [*FILES, None])
-def test_detect_refuses_bad_files_in_one_sentence(run, joint_encoder, tmp_path, make):
+def test_detect_refuses_bad_files_in_one_sentence(run, tone_detector, tmp_path, make):
     name = make(tmp_path) if make else "nowhere.wav"
     refused(run("detect", name, "--out", "out"), tmp_path, name)
 
 
 @pytest.mark.parametrize("method", ["unet", "nmf"])
-def test_window_auto_works_where_the_sound_is_heard(run, joint_encoder, street, tmp_path, method):
+def test_window_auto_works_where_the_sound_is_heard(run, tone_detector, street, tmp_path, method):
     ask = ("--query", "low", "--window", "auto", "--method", method, "--components", 3)
     done = run("separate", street, *ask, "--out", "out", "--no-figure")
     assert done.exit_code == 0, done.output
-    assert "“low” is heard from 0.5 to 1.0 s, 2.0 to 3.0 s." in done.output
+    assert "“low” is detected from 0.5 to 1.0 s, 2.0 to 3.0 s." in done.output
     assert "Confidence that it is there: " in done.output
     facts = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert facts["auto_windows"] and facts["windows_s"] == [[0.5, 1.0], [2.0, 3.0]]
@@ -380,16 +391,16 @@ def test_window_auto_works_where_the_sound_is_heard(run, joint_encoder, street, 
     assert not np.array_equal(before, after)
 
 
-def test_window_auto_refuses_what_is_heard_nowhere(run, joint_encoder, street, tmp_path):
+def test_window_auto_refuses_what_is_heard_nowhere(run, tone_detector, street, tmp_path):
     done = run("separate", street, "--query", "middle", "--window", "auto", "--out", "out")
-    refused(done, tmp_path, "heard nowhere")
+    refused(done, tmp_path, "detected nowhere")
 
 
 def test_separate_without_arguments_names_what_is_missing(run, tmp_path):
     refused(run("separate"), tmp_path, "Missing")
 
 
-def test_nmf_is_a_method(run, joint_encoder, street, tmp_path):
+def test_nmf_is_a_method(run, tone_detector, street, tmp_path):
     done = run("separate", street, "--query", "low", "--method", "nmf", "--components", 2,
                "--out", "out")  # fmt: skip
     assert done.exit_code == 0, done.output
@@ -399,28 +410,30 @@ def test_nmf_is_a_method(run, joint_encoder, street, tmp_path):
     assert (facts["method"], facts["auto_windows"], facts["windows_s"]) == ("nmf", False, None)
 
 
+class Absent:
+    @staticmethod
+    def status():
+        said = "A model (9 MB, licence MIT) from https://example.org"
+        return EncoderStatus("absent", 7, False, False, None, said, extra="absent")
+
+
+class Lost(Absent):
+    @staticmethod
+    def status():
+        return EncoderStatus("lost", 7, True, True, None, "")
+
+
 def test_encoders_are_listed_with_what_they_need(run, monkeypatch, tmp_path):
-    class Absent:
-        @staticmethod
-        def status():
-            said = "A model (9 MB, licence MIT) from https://example.org"
-            return EncoderStatus("absent", 7, False, False, None, said, extra="ears")
-
-    class Lost(Absent):
-        @staticmethod
-        def status():
-            return EncoderStatus("lost", 7, True, True, None, "")
-
-    monkeypatch.setitem(registry.ENCODERS, "absent", Absent)
-    monkeypatch.setitem(registry.ENCODERS, "lost", Lost)
+    monkeypatch.setitem(registry.JOINT_ENCODERS, "absent", f"{__name__}:Absent")
+    monkeypatch.setitem(registry.JOINT_ENCODERS, "lost", f"{__name__}:Lost")
     done = run("encoders")
     assert done.exit_code == 0, done.output
     heads = [line.split(":")[0] for line in done.output.splitlines() if line[0] != " "]
-    assert heads == list(registry.ENCODERS)
-    assert "minilm-l6-int8: reads, 384 dimensions" in done.output
-    assert "mini-clap: reads and hears, 256 dimensions" in done.output
-    absent = done.output.split("absent: reads, 7 dimensions")[1].split("lost:")[0]
-    assert "not installed: pip install 'textsep-lab[ears]'" in absent
+    assert heads == list(registry.encoders())
+    assert "minilm-l6-int8: embeds text, 384 dimensions" in done.output
+    assert "mini-clap: embeds text and audio, 256 dimensions" in done.output
+    absent = done.output.split("absent: embeds text, 7 dimensions")[1].split("lost:")[0]
+    assert "not installed: pip install 'textsep-lab[absent]'" in absent
     assert "would download A model (9 MB" in absent
     assert "not where its environment variable says" in done.output.split("lost:")[1]
 
@@ -439,14 +452,23 @@ def test_describe_prints_a_line_a_sound(run, noise, monkeypatch):
     assert run("describe", noise).output == "rain\ndog: 0.5 to 1.2 s\n"
 
 
-def test_hearing_judges_and_calibrates(run, dataset, tmp_path):
+def test_evaluate_detection_judges_and_calibrates(run, dataset, tmp_path):
     """With the shipped ears and separator; the shipped calibration is not needed."""
     done = run(
-        "hearing", "--esc50", dataset, "--fold", 2, "--calibrate", "c.json", "--out", "reports"
+        "evaluate",
+        "detection",
+        "--esc50",
+        dataset,
+        "--fold",
+        2,
+        "--calibrate",
+        "c.json",
+        "--out",
+        "reports",
     )
     assert done.exit_code == 0, done.output
     files = [tmp_path / line for line in done.stdout.splitlines()]
-    assert files[0].name == "c.json" and files[1].name == "hearing.md"
+    assert files[0].name == "c.json" and files[1].name == "detection.md"
     assert all(path.is_file() for path in files) and len(files) == 11
     assert "fold 2" in json.loads(files[0].read_text(encoding="utf-8"))["protocol"]
     found = run("detect", dataset / "audio" / files_of(dataset)[0], "--calibration", "c.json")
@@ -457,20 +479,39 @@ def files_of(dataset):
     return esc50.read_table(dataset)["filename"].tolist()
 
 
-def test_hearing_passes_on_what_was_asked_and_refuses_the_rest(run, tmp_path, monkeypatch):
-    refused(run("hearing", "--esc50", "nowhere", "--out", "out"), tmp_path, "nowhere")
-    refused(run("hearing", "--encoder", "nobody", "--out", "out"), tmp_path, "nobody")
-    refused(run("hearing", "--fold", 6, "--out", "out"), tmp_path, "fold")
+def test_evaluate_detection_passes_on_what_was_asked_and_refuses_the_rest(
+    run, tmp_path, monkeypatch
+):
+    refused(run("evaluate", "detection", "--esc50", "nowhere", "--out", "out"), tmp_path, "nowhere")
+    refused(run("evaluate", "detection", "--encoder", "nobody", "--out", "out"), tmp_path, "nobody")
+    refused(run("evaluate", "detection", "--fold", 6, "--out", "out"), tmp_path, "fold")
     asked = []
 
     class Written:
         def write(self, folder):
-            return [folder / "hearing.md"]
+            return [folder / "detection.md"]
 
-    monkeypatch.setattr(detection_report, "run", lambda *args: asked.append(args) or Written())
-    done = run("hearing", "--esc50", "x", "--fold", 3, "--encoder", "e", "--out", "out")
-    assert done.exit_code == 0 and done.output.strip().endswith("hearing.md")
-    assert [str(x) for x in asked[0]] == ["x", "3", "e", "None"]
+    monkeypatch.setattr(
+        detection_report, "run", lambda *args: asked.append(args) or (Written(), None)
+    )
+    asked_for = ("--esc50", "x", "--fold", 3, "--encoder", "msclap-2023", "--out", "out")
+    done = run("evaluate", "detection", *asked_for)
+    assert done.exit_code == 0 and done.output.strip().endswith("detection.md")
+    assert [str(x) for x in asked[0]] == ["x", "3", "msclap-2023", "None"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (("benchmark", "--esc50", "x"), "textsep evaluate separation"),
+        (("hearing",), "textsep evaluate detection"),
+        (("train-listener", "--minutes", "1"), "textsep train clap"),
+        (("data", "bank", "x"), "textsep data synthetic"),
+    ],
+)
+def test_an_old_name_gets_the_new_one_in_its_sentence(run, old, new):
+    done = run(*old)
+    assert done.exit_code == 2 and f"is now `{new}`." in done.output
 
 
 def test_help_does_not_wait_for_torch():

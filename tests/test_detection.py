@@ -9,19 +9,14 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textsep_lab.detection import detector
-from textsep_lab.detection.calibration import (
-    Calibration,
-    Logistic,
-    expected_calibration_error,
-    load_calibration,
-    reliability,
-)
+from textsep_lab.detection import detector as detector_module
+from textsep_lab.detection.calibration import Calibration, Logistic, load_calibration
 from textsep_lab.detection.detector import Detector, default_labels, energy_feature, load_detector
 from textsep_lab.detection.similarity import compare
 from textsep_lab.detection.spans import GAP, OPEN, SHORTEST, activity_spans
 from textsep_lab.encoders import registry
 from textsep_lab.signal import audio
+from textsep_lab.signal.metrics import expected_calibration_error, reliability
 from textsep_lab.utils import paths
 
 RATE = 16000
@@ -168,7 +163,7 @@ def test_a_file_tells_what_its_samples_tell(detector, tones, tmp_path):
 def test_recordings_shorter_than_a_frame(any_detector, samples):
     wave = np.random.default_rng(0).standard_normal((1, samples))
     found = any_detector.detect(wave, WORDS, sample_rate=RATE)
-    assert found["label"].nunique() == 3 and found["probability"].mask_against(0, 1).all()
+    assert found["label"].nunique() == 3 and found["probability"].between(0, 1).all()
     assert (found["start"] == 0).all() and (found["end"] == samples / RATE).all()
 
 
@@ -181,7 +176,7 @@ def test_every_row_makes_sense(detector, data):
     first, last = sorted(data.draw(st.tuples(*[st.integers(0, samples)] * 2)))
     wave[:, first:last] = 0
     found = detector.detect(wave, ["low", "noise"], sample_rate=rate)
-    assert found["probability"].mask_against(0, 1).all()
+    assert found["probability"].between(0, 1).all()
     assert (found["start"] >= 0).all() and (found["end"] <= samples / rate).all()
     assert (found["start"] < found["end"]).all()
 
@@ -258,7 +253,7 @@ def test_the_energy_feature_is_finite_and_monotone(a, b):
 # Where a detector comes from
 
 
-class StandInEar:
+class StandInEncoder:
     name, dim, weights_sha256 = "stand-in", 4, "f00d"
 
     def embed_text(self, texts):
@@ -270,22 +265,22 @@ class StandInEar:
 
 @pytest.fixture
 def shipped_as(monkeypatch, tmp_path, detector):
-    """Make `StandInEar` an encoder; return a function that writes its calibration's fields."""
-    monkeypatch.setitem(registry.ENCODERS, "stand-in", StandInEar)
+    """Make `StandInEncoder` an encoder; return a function that writes its calibration's fields."""
+    monkeypatch.setitem(registry.JOINT_ENCODERS, "stand-in", f"{__name__}:StandInEncoder")
     monkeypatch.setattr(paths, "checkpoints_dir", lambda: tmp_path)
-    detector._load.cache_clear()
+    detector_module._load.cache_clear()
     registry._make.cache_clear()
     yield lambda **fields: Calibration(
         **{**vars(detector.calibration), "encoder": "stand-in", "weights_sha256": "f00d"} | fields
     ).save(tmp_path / "stand-in" / "calibration.json")
-    detector._load.cache_clear()
+    detector_module._load.cache_clear()
     registry._make.cache_clear()
 
 
 def test_a_detector_is_loaded_once_with_its_calibration(shipped_as, tmp_path):
     shipped_as()
     loaded = load_detector("stand-in")
-    assert loaded is load_detector("stand-in") and isinstance(loaded.encoder, StandInEar)
+    assert loaded is load_detector("stand-in") and isinstance(loaded.encoder, StandInEncoder)
     own = tmp_path / "own.json"
     shipped_as(protocol="another").rename(own)
     assert load_detector("stand-in", own).calibration.protocol == "another"
@@ -294,7 +289,7 @@ def test_a_detector_is_loaded_once_with_its_calibration(shipped_as, tmp_path):
 
 def test_no_calibration_says_how_to_make_one(shipped_as):
     with pytest.raises(
-        FileNotFoundError, match=r"no calibration '.*textsep hearing --calibrate`\.$"
+        FileNotFoundError, match=r"no calibration '.*textsep evaluate detection --calibrate`\.$"
     ):
         load_detector("stand-in")
 
@@ -322,20 +317,16 @@ def test_another_file_is_no_calibration(shipped_as, tmp_path, content):
 def test_an_encoder_that_cannot_hear_or_is_unknown_or_not_installed_is_one_sentence(
     shipped_as, monkeypatch
 ):
-    class QueryClassifier:
-        name, dim = "query_classifier", 4
-
-        def embed_text(self, texts):
-            return np.ones((len(texts), 4), np.float32) / 2
-
     def missing():
         raise ImportError("The encoder absent needs absent: pip install 'textsep-lab[absent]'.")
 
-    monkeypatch.setitem(registry.ENCODERS, "query_classifier", QueryClassifier)
-    monkeypatch.setitem(registry.ENCODERS, "absent", missing)
-    with pytest.raises(ValueError, match=r"^The encoder reader reads text and cannot hear: .*\.$"):
-        load_detector("query_classifier")
-    with pytest.raises(ValueError, match=r"^There is no encoder 'nobody': choose one of .*\.$"):
+    monkeypatch.setattr(f"{__name__}.missing", missing, raising=False)
+    monkeypatch.setitem(registry.JOINT_ENCODERS, "absent", f"{__name__}:missing")
+    with pytest.raises(
+        ValueError, match=r"^The encoder minilm-l6-int8 embeds text only, not audio: .*\.$"
+    ):
+        load_detector("minilm-l6-int8")
+    with pytest.raises(ValueError, match=r"^There is no joint encoder 'nobody': use .*\.$"):
         load_detector("nobody")
     with pytest.raises(ImportError, match=r"pip install 'textsep-lab\[absent\]'\.$"):
         load_detector("absent")
@@ -480,10 +471,10 @@ def demo():
 
 
 def test_the_shipped_detector_answers_alike_every_time(demo):
-    first, second = (detector.detect(demo, top=8) for _ in range(2))
+    first, second = (detector_module.detect(demo, top=8) for _ in range(2))
     assert first.equals(second)
     assert first["label"].nunique() == 8 and set(first["label"]) <= set(default_labels())
-    assert first["probability"].mask_against(0, 1).all()
+    assert first["probability"].between(0, 1).all()
     assert first["probability"].is_monotonic_decreasing
     assert ((first["start"] >= 0) & (first["start"] < first["end"]) & (first["end"] <= 5)).all()
 
@@ -507,12 +498,12 @@ def test_the_shipped_ears_hear_frames_in_context_but_no_silence(demo):
 @pytest.mark.parametrize("samples", [1, 10, 3000])
 def test_the_shipped_detector_takes_the_shortest_recordings(samples):
     wave = np.random.default_rng(0).standard_normal((2, samples))
-    found = detector.detect(wave, ["dog", "a faint hum"], sample_rate=44100)
-    assert found["probability"].mask_against(0, 1).all() and len(found) >= 2
+    found = detector_module.detect(wave, ["dog", "a faint hum"], sample_rate=44100)
+    assert found["probability"].between(0, 1).all() and len(found) >= 2
 
 
 @pytest.mark.parametrize("level", [1e-30, 1e-6, 1.0, 100.0])
 def test_the_shipped_detector_takes_any_level(level):
     wave = level * np.random.default_rng(0).standard_normal((1, 8000))
-    found = detector.detect(wave.astype(np.float32), ["dog", "rain"], sample_rate=16000)
-    assert found["probability"].mask_against(0, 1).all()
+    found = detector_module.detect(wave.astype(np.float32), ["dog", "rain"], sample_rate=16000)
+    assert found["probability"].between(0, 1).all()

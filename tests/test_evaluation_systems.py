@@ -1,4 +1,4 @@
-"""The benchmark's ladder: floor at zero, oracles on top, nothing in between that flatters."""
+"""Baselines and oracles: floor at zero, oracles on top, nothing in between that flatters."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ def rows(rungs, scenes):
     return scores.measure({s.title: s.estimate for s in rungs.values() if s.estimate}, scenes)
 
 
-def test_the_ladder_is_in_order(rows):
+def test_the_systems_are_in_order(rows):
     means = scores.summary(rows).set_index("system")["si_sdri_db"]
     assert means["mixture (floor)"] == 0
     for where in ("bins", "64 bands"):
@@ -137,7 +137,7 @@ def test_intervals_hold_their_means(rows):
 def full_report(dataset, separator):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "load_separator", lambda _checkpoint: separator)
-        patch.setattr(bench, "ladder", _quick_ladder)
+        patch.setattr(bench, "baselines_and_oracles", _quick_baselines)
         patch.setattr(bench, "costs", lambda *_: COSTS)
         return bench.run(dataset, folds=(1, 2), limit=6)
 
@@ -149,7 +149,7 @@ COSTS = speed.pd.DataFrame(
 )  # fmt: skip
 
 
-def _quick_ladder(separator, root, weights=None):
+def _quick_baselines(separator, root, weights=None):
     makers = systems.baselines_and_oracles(separator, root, weights=weights)
     return {name: makers[name] for name in ("mixture", "reference", "ours", "irm")}
 
@@ -162,8 +162,8 @@ def test_files_and_their_hash(full_report, tmp_path):
     assert json.loads(again["manifest.json"].read_text()) == facts
     assert {"summary.csv", "snr.csv", "sources.csv", "queries.csv", "absent.csv", "timed.csv",
             "confusable.csv", "costs.csv", "baselines_and_oracles.png"} <= set(files)  # fmt: skip
-    assert "not run" in files["benchmark.md"].read_text(encoding="utf-8")
-    assert "{" not in files["benchmark.md"].read_text(encoding="utf-8")
+    assert "not run" in files["separation.md"].read_text(encoding="utf-8")
+    assert "{" not in files["separation.md"].read_text(encoding="utf-8")
 
 
 def test_chosen_systems_are_the_only_ones(dataset, separator, monkeypatch):
@@ -188,7 +188,7 @@ def test_senseless_requests_are_refused(dataset, separator, monkeypatch, options
 
 
 def test_the_readme_shows_the_reports_table():
-    text = (ROOT / "reports" / "benchmark" / "benchmark.md").read_text(encoding="utf-8")
+    text = (ROOT / "reports" / "separation" / "separation.md").read_text(encoding="utf-8")
     table = text.partition("left out of the means.\n\n")[2].partition("\n\n")[0]
     assert table.count("\n") > 8
     assert table in (ROOT / "README.md").read_text(encoding="utf-8")

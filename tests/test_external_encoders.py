@@ -125,7 +125,7 @@ def stand_in_msclap(folder: Path):
     (package / "models" / "clap.py").write_text(STAND_IN)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        patch.setattr(msclap, "TEXT_ENCODER", SMALL_GPT2)
+        patch.setattr(msclap_module, "TEXT_ENCODER", SMALL_GPT2)
         for name in [n for n in sys.modules if n.split(".")[0] == "msclap"]:
             patch.delitem(sys.modules, name)
         yield
@@ -158,7 +158,7 @@ def msclap_file(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("msclap")
     save_gpt2_tokenizer(folder / "gpt2")
     with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        patch.setattr(msclap, "TEXT_ENCODER", SMALL_GPT2)
+        patch.setattr(msclap_module, "TEXT_ENCODER", SMALL_GPT2)
         if request.param == "stand-in":
             stack.enter_context(stand_in_msclap(folder / "site"))
         yield save_msclap(folder / "CLAP_weights_2023.pth")

@@ -79,5 +79,5 @@ def test_a_report_that_is_not_there_is_said_to_be_missing(tmp_path, monkeypatch,
     (tmp_path / "known.csv").write_text("system,ratio\nours,2\n")
     assert helpers.reported("known").set_index("system")["ratio"]["ours"] == 2
     assert capsys.readouterr().out == ""
-    assert helpers.reported("benchmark/other") is None
-    assert "reports/benchmark/other.csv" in capsys.readouterr().out
+    assert helpers.reported("separation/other") is None
+    assert "reports/separation/other.csv" in capsys.readouterr().out

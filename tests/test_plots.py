@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from textsep_lab import plots
 from textsep_lab.separation.nmf import NMFEstimate
@@ -36,7 +37,7 @@ def test_silence_is_drawn(separator, tmp_path):
 
 
 def test_a_tone_is_drawn_at_its_frequency():
-    figure = plots.Figure()
+    figure = Figure()
     axis = figure.subplots()
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)[None].astype(np.float32)
     plots.spectrogram(axis, tone, 16000)
@@ -47,7 +48,7 @@ def test_a_tone_is_drawn_at_its_frequency():
 
 
 def test_a_mask_on_bands_lies_on_the_same_axis():
-    figure = plots.Figure()
+    figure = Figure()
     axis = figure.subplots()
     values = np.zeros((64, 10))
     values[-1] = 1  # the band at 8 kHz: above it, at 44.1 kHz, the mask is held

@@ -1,4 +1,6 @@
-"""Listening twice: what a query means, who else may claim a place, and the promises that stay."""
+"""What a query means, which interferers compete with its mask, and the promises that stay."""
+
+import json
 
 import numpy as np
 import pytest
@@ -13,21 +15,18 @@ from textsep_lab.detection.calibration import Logistic
 from textsep_lab.encoders.query_classifier import (
     GAMMA,
     INVERSE_TEMPERATURE,
-    PARTS,
     PENALTY,
+    TENSORS,
     QueryClassifier,
     fit_dual_coefficients,
-    load_query_classifier,
-    query_classifier_path,
 )
 from textsep_lab.models import checkpoints
+from textsep_lab.models.masking import apply_to_channels, band_power
 from textsep_lab.separation import refinement
 from textsep_lab.separation import separator as separator_module
 from textsep_lab.separation.config import MODES
 from textsep_lab.separation.refinement import (
-    LOGIT_SCALE,
     N_INTERFERERS,
-    combine_evidence,
     explained_energy,
     fuse_log_odds,
     query_posterior,
@@ -65,13 +64,13 @@ def crowd(fake_encoder):
 
 
 @pytest.fixture(scope="module")
-def tone_reader(fake_encoder):
+def tone_classifier(fake_encoder):
     return QueryClassifier.fit(fake_encoder, TONES)
 
 
 @pytest.fixture(scope="module")
-def separator(network, fake_encoder, detector, tone_reader):
-    return Separator(network, fake_encoder, detector=detector, query_classifier=tone_reader)
+def separator(network, fake_encoder, detector, tone_classifier):
+    return Separator(network, fake_encoder, detector=detector, classifier=tone_classifier)
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +79,8 @@ def plain(network, fake_encoder, detector):
 
 
 @pytest.fixture(scope="module")
-def deaf(make_detector):
-    """Ears that are certain that nothing is there."""
+def silent_detector(make_detector):
+    """A detector that is certain that nothing is there."""
     return make_detector(detection=Logistic((0.0, 0.0), -50.0))
 
 
@@ -95,14 +94,14 @@ def noise(channels, samples, seed=0):
     return (0.1 * rng.standard_normal((channels, samples))).astype(np.float32)
 
 
-class LiteralReader:
+class LiteralClassifier:
     """Believes what it is given: the logarithm of probabilities."""
 
     def __call__(self, logits):
         return np.exp(logits) / np.exp(logits).sum()
 
 
-def small_reader():
+def small_classifier():
     eye = np.eye(3, dtype=np.float32)
     return QueryClassifier(("a", "b", "c"), eye, eye, eye)
 
@@ -118,20 +117,20 @@ def fractions(*shape):
 
 
 @pytest.mark.parametrize("labels", [LABELS, LABELS[1:]])
-def test_a_reader_recovers_the_wordings_it_was_taught(crowd, labels):
-    query_classifier = QueryClassifier.fit(crowd, labels)
-    assert query_classifier.labels == tuple(label.replace("_", " ") for label in labels)
+def test_a_classifier_recovers_the_paraphrases_it_was_taught(crowd, labels):
+    classifier = QueryClassifier.fit(crowd, labels)
+    assert classifier.labels == tuple(label.replace("_", " ") for label in labels)
     np.testing.assert_array_equal(
-        query_classifier.label_embeddings, crowd.embed_text(list(query_classifier.labels))
+        classifier.label_embeddings, crowd.embed_text(list(classifier.labels))
     )
     for k, label in enumerate(labels):
         for embedding in crowd.embed_text(captions.for_label(label)):
-            said = query_classifier(embedding)
+            said = classifier(embedding)
             assert said.shape == (len(labels),) and said.argmax() == k
             assert said.sum() == pytest.approx(1, abs=1e-6)
 
 
-def test_a_reader_is_a_kernel_ridge_regression_and_a_softmax(crowd):
+def test_a_classifier_is_a_kernel_ridge_regression_and_a_softmax(crowd):
     texts = [x for label in LABELS for x in captions.for_label(label)[:20]]
     points, truth = crowd.embed_text(texts), np.repeat(np.eye(3), 20, axis=0)
     likeness = np.exp(-GAMMA * cdist(points, points, "sqeuclidean"))
@@ -143,64 +142,72 @@ def test_a_reader_is_a_kernel_ridge_regression_and_a_softmax(crowd):
     np.testing.assert_allclose(said, expected / expected.sum(), atol=1e-4)
 
 
-def test_a_reader_survives_the_disk(crowd, tmp_path):
-    query_classifier = QueryClassifier.fit(crowd, LABELS)
-    path = query_classifier_path(tmp_path / "best.safetensors")
-    assert path == tmp_path / "best.query_classifier"
-    assert load_query_classifier(path) is None
-    assert query_classifier.save(path) == path
-    loaded = load_query_classifier(path)
-    assert loaded.labels == query_classifier.labels
-    for name in PARTS:
-        np.testing.assert_array_equal(getattr(loaded, name), getattr(query_classifier, name))
+def test_a_classifier_survives_the_disk(crowd, tmp_path):
+    classifier = QueryClassifier.fit(crowd, LABELS)
+    path = tmp_path / "a.classifier"
+    with pytest.raises(FileNotFoundError, match=r"a\.classifier' is missing: restore it\.$"):
+        QueryClassifier.load(path, 8)
+    assert classifier.save(path) == path
+    loaded = QueryClassifier.load(path, 8)
+    assert loaded.labels == classifier.labels
+    for name in ("label_embeddings", "paraphrases", "dual_coefficients"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(classifier, name))
 
 
-def test_the_shipped_readers_know_the_wordings_as_they_are_now():
+def test_the_shipped_classifier_lies_once_and_knows_the_paraphrases_as_they_are_now():
     table = captions.load()
-    files = sorted(checkpoints_dir().glob("*/*.reader"))
-    assert len(files) == 3
-    for query_classifier in map(load_query_classifier, files):
-        assert query_classifier.labels == tuple(
-            x.replace("_", " ") for x in sorted(set(table["label"]))
-        )
-        assert len(query_classifier.paraphrases) == (table["split"] == "train").sum()
+    (path,) = checkpoints_dir().rglob("*.classifier")
+    classifier = QueryClassifier.load(path, 384)
+    assert classifier.labels == tuple(x.replace("_", " ") for x in sorted(set(table["label"])))
+    assert len(classifier.paraphrases) == (table["split"] == "train").sum()
 
 
-def test_a_damaged_reader_is_one_sentence(tmp_path):
-    path = small_reader().save(tmp_path / "a.query_classifier")
+def test_a_damaged_or_foreign_classifier_is_one_sentence(tmp_path):
+    path = small_classifier().save(tmp_path / "a.classifier")
     whole = path.read_bytes()
-    arrays = {name: np.zeros((3, 3), np.float32) for name in PARTS}
-    without_votes = {name: arrays[name] for name in PARTS[:2]}
+    arrays = {name: np.zeros((3, 3), np.float32) for name in TENSORS}
+    incomplete = {name: arrays[name] for name in TENSORS[:2]}
     damages = [
         lambda: path.write_bytes(whole[: len(whole) // 2]),
         lambda: path.write_bytes(b""),
         lambda: path.write_text("rain, rain, rain"),
         lambda: save_file(arrays, path),
         lambda: save_file(arrays, path, metadata={"names": "a"}),
-        lambda: save_file(without_votes, path, metadata={"labels": "a\nb\nc"}),
+        lambda: save_file(incomplete, path, metadata={"labels": "a\nb\nc"}),
     ]
     for damage in damages:
         damage()
-        with pytest.raises(ValueError, match=r"a\.reader' is damaged: .*no reader.*\.$") as error:
-            load_query_classifier(path)
+        said = r"a\.classifier' is damaged: .*no query classifier\.$"
+        with pytest.raises(ValueError, match=said) as error:
+            QueryClassifier.load(path, 3)
         assert "\n" not in str(error.value)
+    foreign = [
+        lambda: small_classifier().save(path),
+        lambda: save_file(arrays, path, metadata={"labels": "a\nb"}),
+        lambda: save_file({**arrays, TENSORS[2]: np.zeros((2, 3))}, path,
+                          metadata={"labels": "a\nb\nc"}),
+    ]  # fmt: skip
+    for dim, damage in zip((4, 3, 3), foreign, strict=True):
+        damage()
+        with pytest.raises(ValueError, match=r"a\.classifier' was made for other embeddings\.$"):
+            QueryClassifier.load(path, dim)
 
 
 @QUICK
 @given(read=fractions(4), heard=fractions(4))
 def test_what_is_meant_is_a_distribution(read, heard):
     said = (read + 1e-3) / (read + 1e-3).sum()
-    meant = query_posterior(np.log(said), heard, LiteralReader())
+    meant = query_posterior(np.log(said), heard, LiteralClassifier())
     assert meant.sum() == pytest.approx(1, abs=1e-6) and (meant >= 0).all()
-    deaf = query_posterior(np.log(said), np.zeros(4), LiteralReader())
-    np.testing.assert_allclose(deaf, said, atol=1e-5)  # ears that hear nothing say nothing
+    nothing = query_posterior(np.log(said), np.zeros(4), LiteralClassifier())
+    np.testing.assert_allclose(nothing, said, atol=1e-5)  # a detector of nothing says nothing
 
 
 def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
     heard = np.array([0.0, 1.0, 0.0])
-    plain = query_posterior(np.log([0.99, 0.005, 0.005]), heard, LiteralReader())
+    plain = query_posterior(np.log([0.99, 0.005, 0.005]), heard, LiteralClassifier())
     assert plain[0] > 0.9
-    doubtful = query_posterior(np.log([0.5, 0.4, 0.1]), heard, LiteralReader())
+    doubtful = query_posterior(np.log([0.5, 0.4, 0.1]), heard, LiteralClassifier())
     assert doubtful.argmax() == 1 and doubtful[1] > 0.8
 
 
@@ -209,63 +216,51 @@ def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
 
 @QUICK
 @given(st.integers(1, 8).flatmap(lambda n: st.tuples(fractions(n), st.integers(0, n - 1))))
-def test_rivals_are_the_likeliest_besides_what_is_meant(drawn):
+def test_interferers_are_the_likeliest_besides_what_is_meant(drawn):
     heard, own = drawn
     which = select_interferers(heard, np.eye(len(heard))[own])
     others = np.where(np.arange(len(heard)) == own, 0, heard)
     np.testing.assert_array_equal(others[which], np.sort(others)[::-1][:N_INTERFERERS])
 
 
-def test_a_sound_that_is_half_meant_is_half_a_rival():
+def test_a_sound_that_is_half_meant_is_half_an_interferer():
     assert select_interferers(np.array([0.3, 0.5]), np.array([0.0, 0.5])).tolist() == [0, 1]
 
 
 @QUICK
-@given(estimate_masks=fractions(3, 2, 3), left=fractions(2, 3))
-def test_a_share_is_a_fraction_of_what_is_left(estimate_masks, left):
-    estimate_masks, left = torch.from_numpy(estimate_masks), torch.from_numpy(left)
-    share = explained_energy(estimate_masks, left)
+@given(masks=fractions(3, 2, 3), left=fractions(2, 3))
+def test_a_share_is_a_fraction_of_what_is_left(masks, left):
+    masks, left = torch.from_numpy(masks), torch.from_numpy(left)
+    share = explained_energy(masks, left)
     assert share.shape == (3,) and (share >= 0).all() and (share <= 1 + 1e-6).all()
     if left.sum() > 1e-3:
         np.testing.assert_allclose(explained_energy(torch.ones(1, 2, 3), left), 1, atol=1e-5)
 
 
-@QUICK
-@given(first=fractions(4), second=fractions(4))
-def test_witnesses_that_agree_are_surer_than_either(first, second):
-    both = combine_evidence(first, second)
-    assert ((both >= 0) & (both <= 1)).all()
-    np.testing.assert_allclose(both, combine_evidence(second, first), atol=1e-6)
-    likely, unlikely = (first > 0.5) & (second > 0.5), (first < 0.5) & (second < 0.5)
-    assert (both >= np.maximum(first, second) - 1e-6)[likely].all()
-    assert (both <= np.minimum(first, second) + 1e-6)[unlikely].all()
-    np.testing.assert_allclose(combine_evidence(first, np.full(4, 0.5)), first, atol=1e-6)
-
-
-def test_ears_are_asked_for_every_label_and_silence_has_none(tones, tone_reader, detector):
+def test_every_label_is_detected_and_silence_has_none(tones, tone_classifier, detector):
     heard = refinement.label_probabilities(
-        tones(1.0, ("middle", 0, 1)), RATE, tone_reader, detector
+        tones(1.0, ("middle", 0, 1)), RATE, tone_classifier, detector
     )
     assert heard[1] > 0.9 and heard[0] < 0.1 and heard[2] < 0.1
     silence = np.zeros((2, 800), np.float32)
-    assert not refinement.label_probabilities(silence, RATE, tone_reader, detector).any()
+    assert not refinement.label_probabilities(silence, RATE, tone_classifier, detector).any()
 
 
-# The contest
+# Fusion
 
 
 @QUICK
-@given(mask=fractions(2, 3), estimate_masks=fractions(3, 2, 3), probability=fractions(3))
-def test_a_contest_gives_a_mask(mask, estimate_masks, probability):
-    out = fuse_log_odds(*map(torch.from_numpy, (mask, estimate_masks, probability)))
+@given(mask=fractions(2, 3), masks=fractions(3, 2, 3), probability=fractions(3))
+def test_fusion_gives_a_mask(mask, masks, probability):
+    out = fuse_log_odds(*map(torch.from_numpy, (mask, masks, probability)))
     assert out.shape == (2, 3) and ((out >= 0) & (out <= 1)).all()
 
 
 @QUICK
-@given(mask=fractions(1, 12), estimate_masks=fractions(2, 1, 12))
-def test_without_a_probable_rival_a_contest_only_softens(mask, estimate_masks):
+@given(mask=fractions(1, 12), masks=fractions(2, 1, 12))
+def test_without_a_probable_interferer_fusion_only_softens(mask, masks):
     mask = torch.from_numpy(np.sort(mask))
-    for others in (torch.from_numpy(estimate_masks), torch.zeros(0, 1, 12)):
+    for others in (torch.from_numpy(masks), torch.zeros(0, 1, 12)):
         out = fuse_log_odds(mask, others, torch.zeros(len(others)))
         assert (out.diff() >= 0).all()
         assert ((out - 0.5).abs() <= (mask - 0.5).abs() + 1e-6).all()
@@ -274,19 +269,17 @@ def test_without_a_probable_rival_a_contest_only_softens(mask, estimate_masks):
 
 @QUICK
 @given(
-    mask=fractions(2, 3), estimate_masks=fractions(2, 2, 3), more=fractions(2, 2, 3),
+    mask=fractions(2, 3), masks=fractions(2, 2, 3), more=fractions(2, 2, 3),
     probability=fractions(2),
 )  # fmt: skip
-def test_a_larger_claim_of_a_rival_never_raises_the_mask(mask, estimate_masks, more, probability):
-    mask, estimate_masks, more, probability = map(
-        torch.from_numpy, (mask, estimate_masks, more, probability)
-    )
-    larger = torch.maximum(estimate_masks, more)
-    before, after = (fuse_log_odds(mask, x, probability) for x in (estimate_masks, larger))
+def test_a_larger_mask_of_an_interferer_never_raises_the_mask(mask, masks, more, probability):
+    mask, masks, more, probability = map(torch.from_numpy, (mask, masks, more, probability))
+    larger = torch.maximum(masks, more)
+    before, after = (fuse_log_odds(mask, x, probability) for x in (masks, larger))
     assert (after <= before + 1e-6).all()
 
 
-def test_a_place_goes_to_the_better_claim():
+def test_a_place_goes_to_the_likelier_mask():
     mask = torch.tensor([[0.2, 0.6, 0.9]])
     out = fuse_log_odds(mask, torch.full((1, 1, 3), 0.6), torch.ones(1))
     assert out[0, 0] < 0.3 and out[0, 1] == pytest.approx(0.5) and out[0, 2] > 0.7
@@ -294,44 +287,48 @@ def test_a_place_goes_to_the_better_claim():
     assert (doubtful > fuse_log_odds(mask, torch.full((1, 1, 3), 0.9), torch.ones(1))).all()
 
 
-# Both looks
+# The whole pass
 
 
 @torch.no_grad()
-def test_ears_that_hear_nothing_leave_the_first_look(network, fake_encoder, tone_reader, deaf):
-    wanted, waveform = fake_encoder.embed_text(["low"])[0], noise(2, 8000)
-    anchor = (tone_reader(wanted) @ tone_reader.label_embeddings).astype(np.float32)
-    first = refinement.estimate_masks(network, waveform, anchor[None])
-    found = refinement.refine_mask(network, waveform, wanted, tone_reader, deaf)
-    assert found.shape == first.shape == (1, 16, first.shape[2])
-    softened = torch.sigmoid(LOGIT_SCALE * torch.logit(first, eps=1e-4))
-    torch.testing.assert_close(found, softened, atol=1e-4, rtol=0)
-
-
-@torch.no_grad()
-def test_what_is_heard_besides_changes_the_mask(
-    network, fake_encoder, tone_reader, detector, deaf, two_tones
+def test_the_pass_is_its_parts_in_order(
+    network, fake_encoder, tone_classifier, detector, two_tones
 ):
+    """What is written out in notebook 05, on a network whose masks all differ."""
     wanted = fake_encoder.embed_text(["high"])[0]
-    heard, unheard = (
-        refinement.refine_mask(network, two_tones, wanted, tone_reader, joint_encoder)
-        for joint_encoder in (detector, deaf)
-    )
-    assert (heard - unheard).abs().max() > 0.01
+    parts = (RATE, tone_classifier, detector)
+    meant = query_posterior(wanted, refinement.label_probabilities(two_tones, *parts),
+                            tone_classifier)  # fmt: skip
+    query = (meant @ tone_classifier.label_embeddings).astype(np.float32)
+    mask = refinement.query_masks(network, two_tones, query[None])
+    residual = two_tones - apply_to_channels(mask, two_tones, RATE, network.config)
+    which = select_interferers(refinement.label_probabilities(residual, *parts), meant)
+    labels = tone_classifier.label_embeddings[which]
+    others = refinement.query_masks(network, two_tones, labels, query)
+    share = explained_energy(others, (1 - mask[0]) * band_power(two_tones, network.config))
+    weight = share * torch.from_numpy((1 - meant[which]).astype(np.float32))
+    found = refinement.refine_mask(network, two_tones, wanted, tone_classifier, detector)
+    torch.testing.assert_close(found[0], fuse_log_odds(mask[0], others, weight))
+    # and each part matters: the query told to the others, and their discount by meaning
+    untold = refinement.query_masks(network, two_tones, labels)
+    assert (fuse_log_odds(mask[0], untold, weight) - found[0]).abs().max() > 1e-4
+    assert (fuse_log_odds(mask[0], others, share) - found[0]).abs().max() > 1e-4
 
 
 @torch.no_grad()
-def test_a_separator_without_a_reader_looks_once(plain, separator, network, two_tones):
+def test_a_separator_without_a_classifier_is_one_pass(plain, separator, network, two_tones):
     wanted = plain.encoder.embed_text(["high"])
-    once = plain.estimate_mask(two_tones, RATE, "high")
-    torch.testing.assert_close(once, refinement.estimate_masks(network, two_tones, wanted))
-    assert (separator.estimate_mask(two_tones, RATE, "high") - once).abs().max() > 0.01
+    once = plain.mask(two_tones, RATE, "high").values
+    torch.testing.assert_close(once, refinement.query_masks(network, two_tones, wanted))
+    assert (separator.mask(two_tones, RATE, "high").values - once).abs().max() > 0.01
 
 
 # The promises
 
 
-def test_what_is_unwanted_is_read_in_labels_too(separator, tone_reader, two_tones, monkeypatch):
+def test_what_is_unwanted_goes_through_the_classifier_too(
+    separator, tone_classifier, two_tones, monkeypatch
+):
     asked = []
     mask_against = refinement.mask_against
     monkeypatch.setattr(
@@ -340,7 +337,7 @@ def test_what_is_unwanted_is_read_in_labels_too(separator, tone_reader, two_tone
     separator.separate(two_tones, "low", sample_rate=RATE, unwanted="high")
     words = separator.encoder.embed_text(["low", "high"])
     np.testing.assert_allclose(
-        np.concatenate(asked), tone_reader.expected_embedding(words), atol=1e-6
+        np.concatenate(asked), tone_classifier.expected_embedding(words), atol=1e-6
     )
 
 
@@ -403,7 +400,7 @@ def test_the_shortest_recordings(separator, samples, rate, unwanted):
 
 
 @torch.no_grad()
-def test_the_contest_of_two_known_sounds_is_a_shared_one(network, fake_encoder):
+def test_the_masks_of_two_known_sounds_add_up_to_one(network, fake_encoder):
     """What one of them gains, the other loses."""
     a, b = fake_encoder.embed_text(["dog"]), fake_encoder.embed_text(["rain"])
     waveform = noise(1, 8000)
@@ -412,7 +409,7 @@ def test_the_contest_of_two_known_sounds_is_a_shared_one(network, fake_encoder):
     torch.testing.assert_close(mine + other, torch.ones_like(mine), atol=1e-4, rtol=0)
 
 
-def test_naming_what_is_unwanted_matters_and_needs_no_ears(separator, plain, monkeypatch):
+def test_naming_what_is_unwanted_matters_and_needs_no_detector(separator, plain, monkeypatch):
     waveform, ask = noise(1, 8000), {"query": "dog", "sample_rate": RATE}
     told = plain.separate(waveform, unwanted="rain", **ask)
     for other in (plain.separate(waveform, **ask), plain.separate(waveform, unwanted="x", **ask)):
@@ -422,32 +419,72 @@ def test_naming_what_is_unwanted_matters_and_needs_no_ears(separator, plain, mon
     assert first.output.tobytes() == again.output.tobytes()
 
 
-def test_only_the_compact_network_can_be_told(separator, make_network, fake_encoder, detector):
+def test_what_cannot_be_told_says_so(separator, make_network, fake_encoder, detector):
     ask = {"recording": noise(1, 800), "query": "dog", "sample_rate": RATE, "unwanted": "rain"}
     reference = Separator(make_network(**SMALL_REFERENCE), fake_encoder, detector=detector)
-    said = r"^Only the compact network can be told what is unwanted\.$"
-    for asked, method in ((separator, "nmf"), (reference, "unet")):
-        with pytest.raises(ValueError, match=said):
-            asked.separate(method=method, **ask)
+    with pytest.raises(ValueError, match=r"^The network 'reference' cannot be told what is unwa"):
+        reference.separate(**ask)
+    with pytest.raises(ValueError, match=r"^NMF cannot be told what is unwanted: .*\.$"):
+        separator.separate(method="nmf", **ask)
     with pytest.raises(ValueError, match="query is empty"):
         separator.separate(**{**ask, "unwanted": " "})
 
 
-# Where a reader comes from
+def test_what_is_unwanted_and_a_mask_exclude_each_other(separator):
+    waveform = noise(1, 800)
+    mask = separator.mask(waveform, RATE, "dog")
+    with pytest.raises(ValueError, match=r"^A mask is given: what is unwanted would change noth"):
+        separator.separate(waveform, "dog", sample_rate=RATE, unwanted="rain", mask=mask)
 
 
-def test_a_reader_beside_the_weights_is_used(
-    tmp_path, network, fake_encoder, detector, tone_reader, separator, two_tones, monkeypatch
-):
-    info = {"encoder": {"name": "fake", "dim": 8}}
-    path = checkpoints.save(tmp_path / "best.safetensors", network, info)
+# Where a classifier comes from
+
+
+@pytest.fixture
+def with_classifier(tmp_path, network, fake_encoder, detector, tone_classifier, monkeypatch):
+    """A checkpoint whose sidecar names a query classifier; the classifier's path is given, too."""
+    path = tone_classifier.save(tmp_path / "tones.classifier")
+    named = {"file": path.name, "sha256": checkpoints.sha256(path)}
+    info = {"encoder": {"name": "fake", "dim": 8}, "query_classifier": named}
     monkeypatch.setattr(separator_module, "load_encoder", lambda name: fake_encoder)
     monkeypatch.setattr(separator_module, "load_detector", lambda: detector)
-    assert load_separator(path).query_classifier is None
-    tone_reader.save(query_classifier_path(path))
+    return checkpoints.save(tmp_path / "best.safetensors", network, info), path
+
+
+def test_the_classifier_that_a_sidecar_names_is_used(with_classifier, separator, two_tones):
     ask = {"recording": two_tones, "query": "low", "sample_rate": RATE}
-    found, expected = (x.separate(**ask) for x in (load_separator(path), separator))
+    found, expected = (x.separate(**ask) for x in (load_separator(with_classifier[0]), separator))
     assert found.output.tobytes() == expected.output.tobytes()
-    query_classifier_path(path).write_bytes(b"x")
-    with pytest.raises(ValueError, match="is damaged"):
-        load_separator(path)
+
+
+def test_a_sidecar_without_a_classifier_is_one_pass(with_classifier):
+    info = checkpoints.describe(with_classifier[0])
+    for said in (
+        {**info, "query_classifier": None},
+        {k: v for k, v in info.items() if k != "query_classifier"},
+    ):
+        with_classifier[0].with_suffix(".json").write_text(json.dumps(said))
+        assert load_separator(with_classifier[0]).classifier is None
+
+
+def test_a_missing_or_changed_classifier_never_changes_the_method_in_silence(with_classifier):
+    checkpoint, path = with_classifier
+    small_classifier().save(path)
+    with pytest.raises(ValueError, match=r"tones\.classifier' is not the query-classifier that"):
+        load_separator(checkpoint)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"tones\.classifier', which .* needs, is missing"):
+        load_separator(checkpoint)
+
+
+@pytest.mark.parametrize("named", [{}, {"file": "x"}, "tones.classifier", {"file": 1, "sha256": 2}])
+def test_a_sidecar_that_names_no_file_is_one_sentence(with_classifier, named):
+    info = checkpoints.describe(with_classifier[0]) | {"query_classifier": named}
+    with_classifier[0].with_suffix(".json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=r"names no query-classifier file\.$"):
+        load_separator(with_classifier[0])
+
+
+def test_weights_with_another_classifier_are_another_separator():
+    one, two = ({"sha256": "a", "query_classifier": {"sha256": x}} for x in "bc")
+    assert len({checkpoints.fingerprint(x) for x in (one, two, {"sha256": "a"})}) == 3

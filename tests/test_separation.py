@@ -415,7 +415,7 @@ def test_the_windows_that_auto_found_can_be_given_by_hand(separator, low_tone):
 
 
 def test_auto_with_nothing_heard_is_one_sentence(separator, low_tone):
-    said = r"^“middle” is heard nowhere in this recording: give windows yourself, or none\.$"
+    said = r"^“middle” is detected nowhere in this recording: give windows yourself, or none\.$"
     for waveform in (low_tone, np.zeros((1, 8000))):
         with pytest.raises(ValueError, match=said):
             separator.separate(waveform, "middle", windows="auto", sample_rate=16000)
@@ -452,14 +452,16 @@ def test_the_fused_curve_serves_only_the_separator_it_was_fitted_to(
     network, fake_encoder, make_detector, low_tone
 ):
     certain = Logistic((0.0, 0.0, 0.0), 50.0)  # whoever uses this curve is sure of everything
-    joint_encoder = make_detector(confidence=certain, separator_sha256="f00d")
+    own_print = checkpoints.fingerprint({"sha256": "f00d"})
+    fitted = make_detector(confidence=certain, separator_sha256=own_print)
     ask = {"query": "middle", "sample_rate": 16000}
-    own = Separator(network, fake_encoder, {"sha256": "f00d"}, joint_encoder)
+    own = Separator(network, fake_encoder, {"sha256": "f00d"}, fitted)
     assert own.separate(low_tone, **ask).confidence == 1
     assert own.separate(low_tone, method="nmf", **ask).confidence < 0.1
-    alone = joint_encoder.presence(low_tone, 16000, "middle")
-    for info in ({"sha256": "beef"}, {}, None):
-        other = Separator(network, fake_encoder, info, joint_encoder)
+    alone = fitted.presence(low_tone, 16000, "middle")
+    other_classifier = {"sha256": "f00d", "query_classifier": {"sha256": "beef"}}
+    for info in ({"sha256": "beef"}, other_classifier, {}, None):
+        other = Separator(network, fake_encoder, info, fitted)
         assert other.separate(low_tone, **ask).confidence == alone < 0.1
     unfitted = Separator(network, fake_encoder, {}, make_detector(confidence=certain))
     assert unfitted.separate(low_tone, **ask).confidence == alone
@@ -488,7 +490,7 @@ def nmf_requests(draw):
 def test_nmf_keeps_every_promise(separator, request_):
     with pytest.MonkeyPatch.context() as patch:
         estimate = nmf.separate_components
-        patch.setattr(nmf, "estimate_mask", lambda *a: estimate(*a, iterations=10))
+        patch.setattr(nmf, "separate_components", lambda *a: estimate(*a, iterations=10))
         keep, remove = (separator.separate(**{**request_, "mode": m}) for m in MODES)
         again = separator.separate(**{**request_, "mode": "keep"})
     before = request_["recording"]
@@ -670,7 +672,7 @@ def test_a_network_without_a_query_or_with_another_encoder_is_refused(
     text_agnostic = checkpoints.save(
         tmp_path / "text_agnostic.safetensors", make_network(text_dim=None), {"encoder": None}
     )
-    with pytest.raises(ValueError, match=r"twin\.safetensors' is a text-agnostic network"):
+    with pytest.raises(ValueError, match=r"text_agnostic\.safetensors' is a text-agnostic network"):
         load_separator(text_agnostic)
     wide = make_network(text_dim=12)
     path = checkpoints.save(tmp_path / "wide.safetensors", wide, {"encoder": {"name": "fake"}})

@@ -15,7 +15,7 @@ from textsep_lab.models.masking import apply_to_channels
 from textsep_lab.separation import nmf
 from textsep_lab.separation.separator import Separator
 from textsep_lab.session import exports, recordings
-from textsep_lab.session import session as studio_module
+from textsep_lab.session import session as session_module
 from textsep_lab.session.recordings import Recording
 from textsep_lab.session.request import Query, Request
 from textsep_lab.session.session import Cancelled, Session, available_detectors
@@ -113,7 +113,7 @@ def test_one_query_is_exactly_what_the_separator_gives(session, separator, mode,
 
 
 def masks_of(separator, recording, *words):
-    return [separator.estimate_mask(recording.waveform, RATE, word) for word in words]
+    return [separator.mask(recording.waveform, RATE, word).values for word in words]
 
 
 def test_kept_sounds_are_added_and_removed_ones_taken_from_them(session, separator):
@@ -164,7 +164,7 @@ def test_strength_scales_what_is_taken_away(session, strength):
 
 def test_a_moved_window_does_not_ask_the_network_again(session, monkeypatch):
     session.separate(query(windows=((0.1, 0.2),)))
-    monkeypatch.setattr(Separator, "estimate_mask", lambda *_: pytest.fail("asked again"))
+    monkeypatch.setattr(Separator, "mask", lambda *_: pytest.fail("asked again"))
     moved = session.separate(query("rain", "remove", windows=((0.2, 0.4),)))
     monkeypatch.undo()
     fresh = Session(session.separator)
@@ -204,8 +204,8 @@ def test_silence_has_no_energy_change(session):
         (Request(tuple(Query(str(k)) for k in range(7))), "1 to 6 sounds, not 7"),
         (query("   "), "query is empty"),
         (Request((Query("rain"), Query("Rain", "remove"))), "asked for twice"),
-        (query("rain", "louder"), "no such mode"),
-        (query(method="magic"), "no such method"),
+        (query("rain", "louder"), "no mode 'louder'"),
+        (query(method="magic"), "no method 'magic'"),
         (query(strength=1.5), "from 0 to 1"),
         (query(strength=float("nan")), "from 0 to 1"),
         (query(fade=-1.0), "0 or more"),
@@ -258,9 +258,9 @@ def test_progress_goes_up_and_names_each_sound(session):
 def test_only_the_last_runs_are_kept(session, monkeypatch):
     for k in range(10):
         session.separate(query(windows=((0.0, 0.1 + 0.01 * k),)))
-    assert len(session.runs) == studio_module.MAX_RUNS
+    assert len(session.runs) == session_module.MAX_RUNS
     assert session.runs[-1].request.windows == ((0.0, pytest.approx(0.19)),)
-    monkeypatch.setattr(studio_module, "MAX_RUN_BYTES", 6 * session.recording.waveform.nbytes)
+    monkeypatch.setattr(session_module, "MAX_RUN_BYTES", 6 * session.recording.waveform.nbytes)
     session.separate(query())
     assert len(session.runs) == 2
 
@@ -316,7 +316,7 @@ def test_ears_are_those_that_can_listen_here():
 
 def test_other_ears_are_used_from_then_on(session, separator, make_detector, monkeypatch):
     deaf = make_detector(frames=False)
-    monkeypatch.setattr(studio_module, "load_detector", lambda name: {"deaf": deaf}[name])
+    monkeypatch.setattr(session_module, "load_detector", lambda name: {"deaf": deaf}[name])
     session.use_detector("deaf")
     assert session.separator.detector is deaf
     assert separator.detector is not deaf  # the caller's is left as it was
@@ -519,7 +519,7 @@ def test_the_lines_of_python_repeat_the_run(session, separator, request_, tmp_pa
     run = session.separate(request_)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("textsep_lab.load_separator", lambda: separator, raising=False)
-    monkeypatch.setattr(studio_module, "load_separator", lambda: separator)
+    monkeypatch.setattr(session_module, "load_separator", lambda: separator)
     names = {}
     exec(exports.code(run), names)
     assert np.array_equal(names["result"].output, run.result.output)
@@ -527,7 +527,7 @@ def test_the_lines_of_python_repeat_the_run(session, separator, request_, tmp_pa
 
 def test_the_lines_of_python_find_the_examples(session, separator, monkeypatch):
     monkeypatch.setattr("textsep_lab.load_separator", lambda: separator, raising=False)
-    monkeypatch.setattr(studio_module, "load_separator", lambda: separator)
+    monkeypatch.setattr(session_module, "load_separator", lambda: separator)
     for name in recordings.examples()[:2]:
         session.open(recordings.open_example(name))
         run, names = session.separate(query(windows=((1.0, 2.0),))), {}

@@ -241,7 +241,8 @@ def places(page, *seconds, panel=1):
     """Where on the page moments are, in the middle of a panel."""
     left, width, y = page.evaluate(f"""() => {{
       const content = document.querySelector('.content').getBoundingClientRect();
-      const panel = document.querySelectorAll('.timeline-panel canvas')[{panel}].getBoundingClientRect();
+      const canvas = document.querySelectorAll('.timeline-panel canvas')[{panel}];
+      const panel = canvas.getBoundingClientRect();
       return [content.left, content.width, panel.top + panel.height / 2];
     }}""")
     return [(left + width * moment / DURATION, y) for moment in seconds]

@@ -275,12 +275,16 @@ def test_texts_get_points_of_the_same_sphere(encoder):
     np.testing.assert_allclose(found[1:], encoder.embed_text(["rain"]), atol=1e-6)
 
 
-def test_what_a_query_means_is_read_first(saved, fake_encoder, tmp_path):
+def test_queries_go_through_the_classifier_first(saved, fake_encoder, tmp_path):
     for file in saved.parent.glob("tiny.*"):
         shutil.copy(file, tmp_path)
     raw = MiniClapEncoder(tmp_path, fake_encoder)
-    QueryClassifier.fit(fake_encoder, ["dog", "rain"]).save(tmp_path / "tiny.query_classifier")
+    path = QueryClassifier.fit(fake_encoder, ["dog", "rain"]).save(tmp_path / "two.classifier")
+    named = {"file": path.name, "sha256": checkpoints.sha256(path)}
+    sidecar = tmp_path / saved.with_suffix(".json").name
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"query_classifier": named}))
     reading = MiniClapEncoder(tmp_path, fake_encoder)
+    assert reading.weights_sha256 != raw.weights_sha256  # curves fitted to one are not the other's
     asked = ["rain", captions.for_label("rain")[3]]
     (label, paraphrase), (same, far) = reading.embed_text(asked), raw.embed_text(asked)
     assert label @ paraphrase > 0.95 > 0.9 > same @ far and label @ same > 0.95
@@ -357,7 +361,7 @@ def test_a_joint_network_comes_back_hearing_and_reading_the_same(tmp_path):
     loaded, info = checkpoints.load_clap(tmp_path)
     network.eval()
     assert (loaded.config, loaded.training) == (network.config, False)
-    assert (info["kind"], info["step"], info["sha256"]) == ("listener", 7, checkpoints.sha256(path))
+    assert (info["kind"], info["step"], info["sha256"]) == ("clap", 7, checkpoints.sha256(path))
     x, text = noise(2, RATE // 2), noise(3, 8)
     with torch.no_grad():
         assert torch.equal(extract_features(loaded, x), extract_features(network, x))
@@ -370,9 +374,9 @@ def test_a_separator_is_no_listener_and_the_reverse(tmp_path, network, saved):
     info = {"encoder": {"name": "fake", "dim": 8}}
     separator = checkpoints.save(tmp_path / "net.safetensors", network, info)
     for load, path, found, needed in (
-        (checkpoints.load_clap, separator, "separator", "listener"),
-        (MiniClapEncoder, separator, "separator", "listener"),
-        (checkpoints.load, saved, "listener", "separator"),
+        (checkpoints.load_clap, separator, "separator", "clap"),
+        (MiniClapEncoder, separator, "separator", "clap"),
+        (checkpoints.load, saved, "clap", "separator"),
     ):
         with pytest.raises(ValueError, match=f"holds a {found}; .* needed is a {needed}") as error:
             load(path)
@@ -430,7 +434,7 @@ def test_weights_made_with_another_text_encoder_are_refused(tmp_path, fake_encod
 
 
 def test_the_encoder_says_which_weights_it_hears_with(encoder, saved):
-    assert encoder.weights_sha256 == checkpoints.sha256(saved)
+    assert encoder.weights_sha256 == checkpoints.fingerprint(checkpoints.describe(saved))
     assert (encoder.dim, encoder.frame_hop) == (8, TINY.frame_hop)
 
 
@@ -726,13 +730,13 @@ def test_a_killed_run_resumes_to_the_same_weights(listener_settings, tiny, tmp_p
 def test_a_run_leaves_an_encoder_that_says_what_it_is(listener_settings, tiny, tmp_path):
     best = clap.train(listener_settings, tmp_path, progress=False)
     encoder = MiniClapEncoder(best, LabelledEncoder())
-    assert encoder.info["kind"] == "listener"
+    assert encoder.info["kind"] == "clap"
     assert encoder.info["encoder"] == {"name": "labelled", "dim": 8}
     assert encoder.info["settings"]["esc50_path"] is None  # nobody else's business
     assert set(encoder.info["metrics"]) == {"val_top1", "val_mixture_map"}
     assert all(0 <= value <= 1 for value in encoder.info["metrics"].values())
     assert encoder.embed_audio(noise(1, 4000).numpy(), RATE).shape == (8,)
-    assert encoder.query_classifier.labels == tuple(label.replace("_", " ") for label in LABELS)
+    assert encoder.classifier.labels == tuple(label.replace("_", " ") for label in LABELS)
     with pytest.raises(ValueError, match="not with minilm-l6-int8"):
         MiniClapEncoder(best)
     with pytest.raises(ValueError, match="another dim"):

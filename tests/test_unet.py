@@ -248,7 +248,9 @@ def test_reference_keeps_all_bins_of_a_scaled_down_copy():
 
 @pytest.mark.parametrize("name", ["huge", "", "Compact"])
 def test_an_unknown_name_is_one_sentence(name):
-    with pytest.raises(ValueError, match=r"^There is no configuration '.*': use compact or refer"):
+    with pytest.raises(
+        ValueError, match=r"^There is no network '.*': use compact, guided or refer"
+    ):
         build(name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textsep_lab.cli.options import EXISTING, refuse_existing
+from textsep_lab.cli.options import EXISTING, OneOf, refuse_existing
 from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
 
 
@@ -14,7 +14,7 @@ from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
               help="What to detect, any words; may be given several times.  "
               "[default: ESC-50's classes and the synthetic sounds']")  # fmt: skip
 @click.option("--top", default=5, show_default=True, help="How many labels to show.")
-@click.option("--encoder", type=click.Choice(list(JOINT_ENCODERS)),
+@click.option("--encoder", type=OneOf(JOINT_ENCODERS),
               default=DEFAULT_JOINT_ENCODER, show_default=True,
               help="Joint encoder of the detector.")  # fmt: skip
 @click.option("--calibration", type=EXISTING, help="Its calibration.  [default: the shipped one]")

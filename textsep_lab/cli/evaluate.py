@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from textsep_lab.cli.options import EXISTING, FOLDS, Group
+from textsep_lab.cli.options import EXISTING, FOLDS, Group, OneOf
 from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
 
 ESC50 = click.option("--esc50", type=EXISTING, help="Data set in ESC-50's layout.")
@@ -65,7 +65,7 @@ def separation(esc50, folds, systems, checkpoint, weights, limit, out) -> None:
 @evaluate.command()
 @ESC50
 @click.option("--fold", type=FOLDS, default=4, show_default=True)
-@click.option("--encoder", type=click.Choice(list(JOINT_ENCODERS)),
+@click.option("--encoder", type=OneOf(JOINT_ENCODERS),
               default=DEFAULT_JOINT_ENCODER, show_default=True,
               help="Joint encoder of the detector.")  # fmt: skip
 @CHECKPOINT

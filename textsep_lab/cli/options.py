@@ -10,6 +10,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import click
 
+from textsep_lab.utils.registry import Choices, Registry
+
 EXISTING = click.Path(path_type=Path)
 FOLDS = click.IntRange(1, 5)
 
@@ -43,6 +45,24 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
+class OneOf(click.ParamType):
+    """One of the names of a registry, as it is when asked: others may have been added."""
+
+    name = "name"
+
+    def __init__(self, names: Registry | Choices) -> None:
+        self.names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return self.names.check(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def settings_options(kind: type, leave_out: Collection[str] = ()) -> Callable:
     """Return a decorator that adds an option for each field of a settings dataclass.
 
@@ -64,7 +84,7 @@ def _option(each: Field, hint: Any) -> Callable:
     plain = _plain(hint)
     kind: Any = FOLDS if each.name.endswith("_folds") else plain
     if "choices" in each.metadata:
-        kind = click.Choice(list(each.metadata["choices"]))
+        kind = OneOf(each.metadata["choices"])
     said = each.metadata["help"] + ("  May be given several times." if several else "")
     # extra_paths is given as one --extra-path after the other
     name = each.name[:-1] if several and each.name != "sources" else each.name

@@ -45,7 +45,7 @@ def labels() -> list[str]:
 
     Example:
         >>> len(labels()), labels()[0]
-        (58, 'dog')
+        (58, 'airplane')
     """
     return list(dict.fromkeys(row["label"] for row in _rows()))
 

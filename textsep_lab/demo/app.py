@@ -49,8 +49,8 @@ class App(widgets.Box):
         file_transfer = FileTransfer(self._received, lambda said: self.source.notice.fail(said))
         self.source = SourcePanel(file_transfer, self._open)
         self.times = WindowRows(self._set_windows)
-        self.compare = DetectionPanel(self._detect, self._suggest, self._choose)
-        self.compare.allow_gemini(any(map(os.environ.get, ("GEMINI_API_KEY", "GOOGLE_API_KEY"))))
+        self.detection = DetectionPanel(self._detect, self._suggest, self._choose)
+        self.detection.allow_gemini(any(map(os.environ.get, ("GEMINI_API_KEY", "GOOGLE_API_KEY"))))
         self.rows = QueryRows(self._request_changed, self._separate)
         self.settings = SettingsPanel(self._request_changed, self._use_detector)
         self.notice = Notice()
@@ -63,7 +63,7 @@ class App(widgets.Box):
 
     def _controls(self) -> widgets.Box:
         when = box(heading("When"), self.times, name="panel")
-        what = box(heading("What"), self.rows, self.compare, name="panel")
+        what = box(heading("What"), self.rows, self.detection, name="panel")
         how = box(heading("How"), self.settings, name="panel")
         return box(what, when, how, name="panels")
 
@@ -100,13 +100,13 @@ class App(widgets.Box):
         for kind in ("open", "detect", "separate"):
             self.worker.cancel(kind)
         self._busy(False)
-        self.compare.busy(False)
+        self.detection.busy(False)
 
     def _show_recording(self, recording: Recording) -> None:
         self.run = None
         self.source.show(recording)
         self._suggestions = []
-        self.compare.show([])
+        self.detection.show([])
         self.results.clear()
         self._fill_timeline(recording, *tracks.of_recording(recording))
 
@@ -137,7 +137,7 @@ class App(widgets.Box):
 
     def _suggest(self) -> None:
         self._listen(
-            lambda cancelled: self.session.suggest(self.compare.notice.tell), gemini.PRIVACY
+            lambda cancelled: self.session.suggest(self.detection.notice.tell), gemini.PRIVACY
         )
 
     def _listen(self, listen: Callable[..., list[Suggestion]], said: str) -> None:
@@ -148,15 +148,15 @@ class App(widgets.Box):
             if not cancelled():
                 self._suggestions = suggestions
                 self.timeline.spans = tracks.spans(suggestions, recording.duration)
-                self.compare.busy(False)
-                self.compare.show(suggestions)
+                self.detection.busy(False)
+                self.detection.show(suggestions)
 
         def failed(said: str) -> None:
-            self.compare.busy(False)
-            self.compare.notice.fail(said)
+            self.detection.busy(False)
+            self.detection.notice.fail(said)
 
-        self.compare.busy(True)
-        self.compare.notice.tell(said)
+        self.detection.busy(True)
+        self.detection.notice.tell(said)
         self.worker.start("detect", job, failed)
 
     def _choose(self, suggestion: Suggestion) -> None:
@@ -236,7 +236,7 @@ class App(widgets.Box):
 
     def _use_detector(self, name: str) -> None:
         self.worker.start(
-            "ears", lambda _: self.session.use_detector(name), self.compare.notice.fail
+            "detector", lambda _: self.session.use_detector(name), self.detection.notice.fail
         )
 
 

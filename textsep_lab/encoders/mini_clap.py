@@ -61,7 +61,7 @@ class MiniClapEncoder:
         )
         self.network, self.info = checkpoints.load_clap(path)
         described = (self.info.get("encoder") or {}).get("name")
-        self.text_encoder = text_encoder or load_encoder(described)
+        self.text_encoder = text_encoder or load_encoder()
         if described != self.text_encoder.name:
             raise ValueError(
                 f"'{path}' was trained with the text encoder {described}, "

@@ -14,7 +14,7 @@ JOINT_ENCODERS = Registry(
     "joint encoder",
     {
         "mini-clap": "textsep_lab.encoders.mini_clap:MiniClapEncoder",
-        "msclap": "textsep_lab.encoders.msclap:MSClapEncoder",
+        "msclap-2023": "textsep_lab.encoders.msclap:MSClapEncoder",
         "laion-clap": "textsep_lab.encoders.laion_clap:LaionClapEncoder",
     },
 )

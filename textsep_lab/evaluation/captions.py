@@ -22,7 +22,7 @@ def label_embeddings(encoder: TextEncoder, protocol: str) -> np.ndarray:
     Args:
         encoder: any text encoder.
         protocol: "bare" for the label with spaces, "prototype" for the mean of the label's
-            training wordings.
+            training paraphrases.
 
     Raises:
         ValueError: another protocol.
@@ -37,16 +37,16 @@ def label_embeddings(encoder: TextEncoder, protocol: str) -> np.ndarray:
     count = 1 if protocol == "bare" else None
     labels = captions.labels()
     means = [encoder.embed_text(captions.for_label(label)[:count]).mean(axis=0) for label in labels]
-    label_embeddings = np.stack(means)
-    return label_embeddings / np.linalg.norm(label_embeddings, axis=1, keepdims=True)
+    embedded = np.stack(means)
+    return embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
 
 
 def nearest_class_accuracy(encoder: TextEncoder, split: str = "heldout") -> pd.DataFrame:
-    """Return how often the class with the most similar anchor is the right one.
+    """Return how often the most similar label embedding is that of the right label.
 
     One row for the bare-label protocol and one for the prototype protocol (`label_embeddings`);
     columns protocol, n, and top1 and top5 each with its 95 % Wilson interval, as fractions. On
-    the training split both are flattered: the anchors are made of wordings that are judged.
+    means = [encoder.embed_text(captions.for_label(x)[:count]).mean(axis=0) for x in labels]
 
     Raises:
         ValueError: there is no such split.
@@ -63,17 +63,15 @@ def nearest_class_accuracy(encoder: TextEncoder, split: str = "heldout") -> pd.D
     truth = pd.Index(table["label"].unique()).get_indexer(part["label"])
     queries = encoder.embed_text(part["paraphrase"].tolist())
     rows = [
-        {"protocol": protocol, "n": len(part)} | _top_k(queries, label_embeddings, truth)
+        {"protocol": protocol, "n": len(part)} | _top_k(queries, embedded, truth)
         for protocol in ("bare", "prototype")
-        for label_embeddings in [label_embeddings(encoder, protocol)]
+        for embedded in [label_embeddings(encoder, protocol)]
     ]
     return pd.DataFrame(rows)
 
 
-def _top_k(
-    queries: np.ndarray, label_embeddings: np.ndarray, truth: np.ndarray
-) -> dict[str, float]:
-    similarity = queries @ label_embeddings.T
+def _top_k(queries: np.ndarray, embedded: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    similarity = queries @ embedded.T
     own = similarity[np.arange(len(truth)), truth]
     rank = (similarity > own[:, None]).sum(axis=1)  # classes more similar than the right one
     result = {}

@@ -107,8 +107,9 @@ def cold_start(runs: int = 5, checkpoint: str | Path | None = None) -> pd.DataFr
 
     Returns:
         Columns step, median_ms and the quartiles low_ms and high_ms. The steps: ``textsep --help``;
-        interpreter (until its first line runs), the import, load_separator, load the detector, first separate (5 s of audio) and second separate; total, all from the
-        interpreter up to the first result.
+        interpreter (until its first line runs), the import, load_separator, load the detector,
+        first separate (5 s of audio) and second separate; total, all from the interpreter up to
+        the first result.
 
     Raises:
         ValueError: `runs` is less than 1.

@@ -186,7 +186,7 @@ def with_confidence(
 ) -> Calibration:
     """Fit the curve of ears and separator together, to `queries` with their energy_share."""
     curve = Logistic.fit(confidence_features(queries), queries["present"].to_numpy())
-    return replace(calibration, confidence=curve, separator_sha256=separator.info.get("sha256"))
+    return replace(calibration, confidence=curve, separator_sha256=separator.fingerprint)
 
 
 def span_scores(scored: ScoredScenes) -> pd.DataFrame:

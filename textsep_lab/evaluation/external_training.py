@@ -36,7 +36,7 @@ from textsep_lab.training.separator_data import (
 
 # Nothing is absent, and nothing unwanted is named: what all of them can be trained on.
 COMMON = {"absent_share": 0.0, "unwanted_share": 0.0}
-BLIND = {"baseline": True, "loss": "best"}  # which output is the target, the truth says
+BLIND = {"text_agnostic": True, "loss": "pit"}  # which output is the target, the truth says
 OWN = {
     "compact": {},
     "text-agnostic": BLIND,

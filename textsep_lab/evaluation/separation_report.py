@@ -23,7 +23,7 @@ from textsep_lab.models.registry import build, parameter_count
 from textsep_lab.separation.separator import Separator, load_separator
 from textsep_lab.signal import metrics
 
-TEMPLATE = Path(__file__).with_name("template.md")
+TEMPLATE = Path(__file__).with_name("separation_template.md")
 CLICK = 1.05  # edges that bend the signal so much more than the mixture does
 
 
@@ -66,7 +66,7 @@ def run(
         tables["costs"] = costs(separator, made, checkpoint)
         drawn |= _figures(tables)
     text = _text(made, tables, folds, len(scenes))
-    return Report("benchmark", text, drawn, tables, scenes)
+    return Report("separation", text, drawn, tables, scenes)
 
 
 def _further(separator: Separator, scenes: MixtureList) -> dict[str, pd.DataFrame]:

@@ -18,7 +18,7 @@ from textsep_lab.models.masking import apply_to_channels, band_power, estimate_m
 
 Tensor = torch.Tensor
 
-N_INTERFERERS = 6  # how many other sounds compete
+N_INTERFERERS = 3  # how many other sounds compete
 MISS_PROBABILITY = 0.1  # a sound that the detector misses may be there all the same
 LOGIT_SCALE = 0.6  # of the final mask; below 1, as masks are surer than they are right
 
@@ -50,8 +50,8 @@ def refine_mask(
     which = select_interferers(detected, meant)
     others = query_masks(network, waveform, classifier.label_embeddings[which], wanted)
     share = explained_energy(others, (1 - mask[0]) * band_power(waveform, config))
-    probability = combine_evidence(detected[which], share) * (1 - meant[which])
-    return fuse_log_odds(mask[0], others, torch.from_numpy(probability.astype(np.float32)))[None]
+    probability = share * torch.from_numpy((1 - meant[which]).astype(np.float32))
+    return fuse_log_odds(mask[0], others, probability)[None]
 
 
 def mask_against(
@@ -118,30 +118,21 @@ def select_interferers(detected: np.ndarray, meant: np.ndarray) -> np.ndarray:
     return np.argsort(-detected * (1 - meant), kind="stable")[:N_INTERFERERS]
 
 
-def explained_energy(masks: Tensor, residual_power: Tensor) -> np.ndarray:
-    """Return how much of the energy that a first mask leaves each interferer explains, ``[n]``.
+def explained_energy(masks: Tensor, residual_power: Tensor) -> Tensor:
+    """Return the share of the energy that a first mask leaves which each interferer explains.
 
     Args:
         masks: of the interferers ``[n, freq, time]``.
         residual_power: ``[freq, time]``.
 
+    Returns:
+        ``[n]`` in [0, 1]; what it explains stands for the probability that it is there.
+
     Example:
         >>> explained_energy(torch.tensor([[[1.0, 0.5]]]), torch.tensor([[1.0, 1.0]])).tolist()
         [0.75]
     """
-    explained = (masks * residual_power).sum((1, 2))
-    return (explained / residual_power.sum().clamp_min(1e-20)).numpy()
-
-
-def combine_evidence(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the probability given two independent pieces of evidence: their odds multiply.
-
-    Example:
-        >>> combine_evidence(np.array([0.8, 0.8, 0.8]), np.array([0.8, 0.5, 0.2])).round(2).tolist()
-        [0.94, 0.8, 0.5]
-    """
-    there, gone = first * second, (1 - first) * (1 - second)
-    return there / np.maximum(there + gone, 1e-12)
+    return (masks * residual_power).sum((1, 2)) / residual_power.sum().clamp_min(1e-20)
 
 
 def fuse_log_odds(mask: Tensor, others: Tensor, probability: Tensor) -> Tensor:

@@ -173,9 +173,9 @@ def _session_code(run: Run, windows: list | None) -> str:
         "from textsep_lab.session.session import Session",
         "from textsep_lab.session.request import Query, Request",
         f"from textsep_lab.session.recordings import {opened.partition('(')[0]}\n",
-        "studio = Studio()",
-        f"studio.open({opened})",
-        "result = studio.separate(Request(",
+        "session = Session()",
+        f"session.open({opened})",
+        "result = session.separate(Request(",
         *(f"    {part}," for part in asked),
         ")).result",
     ]

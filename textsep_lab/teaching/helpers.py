@@ -67,7 +67,7 @@ def reported(table: str) -> pd.DataFrame | None:
     """Return a table of the committed reports, where chapters read what holds for real recordings.
 
     Args:
-        table: its place in ``reports`` without the ending, for example ``benchmark/summary``.
+        table: its place in ``reports`` without the ending, for example ``separation/summary``.
 
     Returns:
         The table; None where there are no reports, which it says, as they come with a clone.

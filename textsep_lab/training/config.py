@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from textsep_lab.encoders.registry import DEFAULT_TEXT_ENCODER, encoders
 from textsep_lab.models.config import CONFIGS
-from textsep_lab.models.registry import NETWORKS, configuration
+from textsep_lab.models.registry import configuration
 from textsep_lab.training.registry import LOSSES
 from textsep_lab.utils.registry import Choices
 
 PRECISIONS = Choices("precision", ("32-true", "bf16-mixed"))
-CONFIGURATIONS = Choices("configuration", dict.fromkeys([*CONFIGS, *NETWORKS]))
 BUDGETS = ("steps", "epochs", "minutes")
 PATHS = ("esc50_path", "extra_paths", "init", "guide")
 Settings = TypeVar("Settings", bound="TrainingSettings")
@@ -98,7 +97,7 @@ class SeparatorSettings(TrainingSettings):
     an interferer p of the time.
     """
 
-    configuration: str = option("compact", "The network.", choices=CONFIGURATIONS)
+    configuration: str = option("compact", f"The network: {', '.join(CONFIGS)}.")
     text_agnostic: bool = option(False, "Train a network without a query.")
     loss: str = option(
         "snr",
