@@ -110,14 +110,14 @@ class App(widgets.Box):
         self.results.clear()
         self._fill_timeline(recording, *tracks.of_recording(recording))
 
-    def _fill_timeline(self, recording: Recording, pictures: list, tracks: list) -> None:
+    def _fill_timeline(self, recording: Recording, pictures: list, players: list) -> None:
         self.times.duration = recording.duration
         with self.timeline.hold_sync():
             if self.timeline.duration != recording.duration:
                 self.timeline.duration = recording.duration
-            if len(tracks) != len(self.timeline.tracks):  # else go on hearing the same one
-                self.timeline.track = min(1, len(tracks) - 1)
-            self.timeline.panels, self.timeline.tracks = pictures, tracks
+            if len(players) != len(self.timeline.tracks):  # else go on hearing the same one
+                self.timeline.track = min(1, len(players) - 1)
+            self.timeline.panels, self.timeline.tracks = pictures, players
             self.timeline.spans = tracks.spans(self._suggestions, recording.duration)
 
     # ---- windows
