@@ -19,7 +19,7 @@ TEST := $(VENV)/.installed-test
 LAB := $(VENV)/.installed-lab
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test notebooks lint format constraints clean
+.PHONY: help demo app lab test notebooks lint format docs constraints clean
 .DELETE_ON_ERROR:
 
 help: ## List these targets
@@ -33,6 +33,9 @@ help: ## List these targets
 demo: $(CORE) ## Install what is needed into .venv (first time only), then run the demo
 	$(VENV)/bin/textsep demo
 
+app: $(LAB) ## Install the page into .venv (first time only), then open it in the browser
+	$(VENV)/bin/textsep app
+
 lab: $(LAB) ## Install JupyterLab into .venv (first time only), then open the notebooks
 	$(VENV)/bin/python -m jupyter lab notebooks
 
@@ -43,9 +46,11 @@ test: lint ## Install the test tools into .venv (first time only); lint, unit te
 notebooks: $(TEST) ## Run all chapters and keep their outputs
 	$(VENV)/bin/textsep notebooks save
 
-lint: $(TEST) ## Check style and formatting, changing nothing
+lint: $(TEST) ## Check style, formatting, the floors of the house and types, changing nothing
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python -m mypy
 
 format: $(TEST) ## Format the code and mend what the linter can mend
 	$(VENV)/bin/python -m ruff check --fix .
@@ -53,15 +58,14 @@ format: $(TEST) ## Format the code and mend what the linter can mend
 
 constraints: ## Resolve constraints.txt anew, torch kept (needs uv on the PATH and the network)
 	echo 'torch==2.13.0' | uv pip compile --universal --python-version 3.10 --quiet --no-header \
-		--no-annotate --extra test --extra lab --extra demo --extra av --extra dask --extra laion \
-		--extra gemini pyproject.toml - --output-file constraints.new --upgrade
+		--no-annotate --extra test --extra docs --extra laion pyproject.toml - --output-file constraints.new --upgrade
 	{ grep '^#' constraints.txt; grep -vE '^(nvidia|cuda|triton|httpx2-jsfetch)' constraints.new; } \
 		> constraints.part
 	mv constraints.part constraints.txt
 	rm constraints.new
 
 clean: ## Remove .venv, caches, builds and reports/demo (keeps downloaded data and runs/)
-	rm -rf $(VENV) build dist reports/demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist reports/demo .pytest_cache .ruff_cache .hypothesis .mypy_cache .import_linter_cache site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -69,7 +73,7 @@ $(VENV)/bin/python:
 	'$(PYTHON)' -m venv $(VENV)
 
 $(CORE): $(PINS)
-	$(PIP_INSTALL) -e .
+	$(PIP_INSTALL) -e '.[evaluate]'
 	@touch $@
 
 $(TEST): $(PINS)

@@ -131,12 +131,15 @@ def test_a_sweep_gathers_and_goes_on_where_it_stopped(toy, tmp_path, no_bank, mo
     assert again["loss"].tolist()[:2] == [0.1, 0.2]
 
 
-def test_a_point_is_named_by_the_code_and_the_values(toy, tmp_path):
+def test_a_point_is_named_by_the_code_the_values_and_the_version(toy, tmp_path, monkeypatch):
     same = notebook(tmp_path / "same.ipynb")
     assert sweep.key(toy, {"lr": 0.1, "steps": 1}) == sweep.key(same, {"steps": 1, "lr": 0.1})
     assert sweep.key(toy, {"lr": 0.1}) != sweep.key(toy, {"lr": 0.2})
     changed = notebook(tmp_path / "changed.ipynb", WORK + "\n")
     assert sweep.key(toy, {"lr": 0.1}) != sweep.key(changed, {"lr": 0.1})
+    before = sweep.key(toy, {"lr": 0.1})
+    monkeypatch.setattr(sweep, "version", lambda _: "9.9")
+    assert sweep.key(toy, {"lr": 0.1}) != before  # other code may give other numbers
 
 
 def test_a_notebook_without_results_cannot_be_swept(tmp_path):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +89,20 @@ def test_silence_is_said_to_be_silent(run, tmp_path):
     assert "only silence in the recording" in done.output
     assert not audio.load(tmp_path / "out" / "output.wav")[0].any()
     assert json.loads((tmp_path / "out" / "result.json").read_text())["energy_share"] is None
+
+
+def test_a_silent_window_in_a_sounding_file_is_said_to_be_silent(run, tmp_path):
+    half = np.r_[np.zeros(8000), 0.1 * np.random.default_rng(0).standard_normal(8000)]
+    sf.write(tmp_path / "half.wav", half, 16000)
+    asked = ("--query", "rain", "--window", "0", "0.4", "--out", "out", "--no-figure")
+    done = run("separate", "half.wav", *asked)
+    assert done.exit_code == 0, done.output
+    assert "only silence in the windows" in done.output and "nan" not in done.output
+
+
+def test_no_global_state_of_click_is_changed(run, noise):
+    run("separate", noise, "--query", "")
+    assert click.ClickException.exit_code == 1
 
 
 def a_text_file(folder):

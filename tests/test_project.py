@@ -12,6 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import textsep_lab
+from textsep_lab.models import checkpoints
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -85,16 +86,34 @@ def test_version_is_the_same_everywhere():
     assert f"## [{version}]" in read("CHANGELOG.md")
 
 
-def test_licence_is_mit():
-    assert project()["license"] == "MIT"
+def test_the_licence_covers_code_and_weights():
+    assert project()["license"] == "MIT AND CC-BY-NC-3.0 AND Apache-2.0"
     assert read("LICENSE").startswith("MIT License\n")
+    assert all((ROOT / file).is_file() for file in project()["license-files"])
+    said = {each["name"]: each["licence"] for each in checkpoints.shipped()}
+    folders = {path.name for path in (ROOT / "checkpoints").iterdir() if path.is_dir()}
+    assert said.keys() == folders
+    assert set(said.values()) <= set(project()["license"].split(" AND "))
+
+
+def own_extras(lines: list[str]) -> list[str]:
+    """Return requirements with those on extras of this package replaced by what these hold."""
+    extras = project()["optional-dependencies"]
+    flat = []
+    for line in lines:
+        requirement = Requirement(line)
+        if requirement.name == project()["name"]:
+            flat += own_extras([x for extra in requirement.extras for x in extras[extra]])
+        else:
+            flat.append(line)
+    return flat
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("python", PYTHONS)
 def test_constraints_pin_what_make_installs_exactly_once(python, platform):
     extras = project()["optional-dependencies"]
-    wanted = [*project()["dependencies"], *extras["test"], *extras["lab"], *extras["demo"]]
+    wanted = [*project()["dependencies"], *own_extras([*extras["test"], *extras["docs"]])]
     pins = pins_for(python, platform)
     for line in wanted:
         requirement = Requirement(line)
@@ -110,7 +129,8 @@ def test_constraints_pin_what_make_installs_exactly_once(python, platform):
 
 def test_environment_has_every_dependency_and_extra():
     extras = project()["optional-dependencies"]
-    lines = [*project()["dependencies"], *(line for extra in extras.values() for line in extra)]
+    listed_in = [*project()["dependencies"], *(x for extra in extras.values() for x in extra)]
+    lines = own_extras(listed_in)
     # The environment has one Python, 3.11: a backport for an older one has no place in it.
     wanted = [
         requirement
@@ -134,6 +154,34 @@ def test_every_line_of_environment_says_what_needs_it():
     bare = [line for line in entries if "pip:" not in line and not re.search(r" # \w", line)]
     assert len(entries) > 30
     assert not bare
+
+
+# How a package is used where its own name is not what is imported.
+USED_AS = {
+    "google-genai": "from google import genai", "import-linter": "lint-imports",
+    "jupyterlab": "-m jupyter lab", "lightning-fabric": "lightning_fabric",
+    "mkdocs-click": "::: mkdocs-click", "mkdocs-material": "name: material", "mypy": "-m mypy",
+    "nbval": "--nbval-lax", "pre-commit": "pre-commit install", "pyyaml": "import yaml",
+    "ruff": "-m ruff", "scikit-learn": "sklearn", "ipykernel": '"python3"',
+    "mkdocstrings": "mkdocstrings:", "speechbrain": "speechbrain.",
+}  # fmt: skip
+
+
+def test_every_package_of_environment_is_used():
+    """Imported somewhere, run by make, or named as what it is in the file that uses it."""
+    endings = {".py", ".ipynb", ".yml", ".yaml", ".md", ""}
+    folders = {"textsep_lab", "tests", "notebooks", "docs", "checkpoints", ".ci"}
+    files = [
+        path for path in tracked_files()
+        if path.suffix in endings and path.name != "environment.yml"
+        and (path.parent == ROOT or path.relative_to(ROOT).parts[0] in folders)
+    ]  # fmt: skip
+    text = "\n".join(path.read_text(encoding="utf-8", errors="ignore") for path in files)
+    for name in requirements(environment_requirements()):
+        module = name.replace("-", "_")
+        sign = USED_AS.get(name)
+        used = sign in text if sign else re.search(rf"\b(import|from) {module}\b", text)
+        assert used, f"environment.yml names {name}, which nothing uses"
 
 
 def test_pre_commit_runs_the_ruff_of_the_constraints():

@@ -140,6 +140,27 @@ def test_several_removed_sounds_are_taken_away_together(session, separator):
     assert run.request.mode == "remove"
 
 
+def test_names_that_are_too_long_for_one_query_together_are_no_matter(session):
+    """Each is asked for alone; their joint title is for people and asked of nobody."""
+    queries = tuple(Query(f"{word} " * 19) for word in ("rain", "siren", "dogs"))
+    asked = []
+    detector = session.separator.detector
+    whole = detector.encoder.embed_text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detector.encoder, "embed_text", lambda x: asked.extend(x) or whole(x))
+        run = session.separate(Request(queries))
+    assert len(run.result.query) > 200 and run.result.query == run.request.title
+    assert set(asked) <= {query.text.strip() for query in queries}
+
+
+def test_several_sounds_keep_every_promise(session):
+    request = Request((Query("rain"), Query("siren", "remove")), windows=((0.1, 0.3),))
+    result = session.separate(request).result
+    outside = result.gate == 0
+    assert np.array_equal(result.output[:, outside], result.input[:, outside])
+    np.testing.assert_allclose(result.output + result.residual, result.input, atol=1e-6)
+
+
 def test_the_order_of_the_queries_does_not_matter(session):
     queries = Query("rain"), Query("siren"), Query("dog barking", "remove")
     one, other = (session.separate(Request(q)).result for q in (queries, queries[::-1]))

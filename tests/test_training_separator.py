@@ -357,3 +357,22 @@ def test_the_l1_loss_is_zero_for_the_ideal_mask():
     ideal = to_bands(ideal_ratio_mask(stft(target), stft(other)), config.n_bands, 16000)
     assert l1_loss(ideal, target + other, target, config).item() < 1e-5
     assert l1_loss(1 - ideal, target + other, target, config).item() > 0.1
+
+
+def test_a_run_that_no_validation_could_judge_says_so_and_leaves_nothing_beside_nothing(
+    settings, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(SeparatorRun, "score", lambda *_: {"val_si_sdri_db": float("nan")})
+    with pytest.raises(ValueError, match=r"^No validation of the run in .* gave a score"):
+        train(settings, tmp_path, progress=False)
+    assert not list(tmp_path.glob("best*")) and not list(tmp_path.glob("*.classifier"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"baseline": True}, {"steps": None}, {"configuration": "guided"}, {"loss": "x"}]
+)
+def test_a_sidecar_with_senseless_settings_is_one_sentence(settings, changes):
+    info = {"settings": dataclasses.asdict(settings) | changes}
+    with pytest.raises(ValueError) as error:
+        SeparatorSettings.from_sidecar(info)
+    assert "\n" not in str(error.value)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import redirect_stderr
 
 from textsep_lab.session.session import Cancelled
+from textsep_lab.utils.progress import no_progress
 
 Job = Callable[[Callable[[], bool]], None]
 
@@ -46,7 +45,7 @@ class Worker:
         if cancelled():
             return
         try:
-            with redirect_stderr(io.StringIO()):  # a terminal's progress bar has no place on a page
+            with no_progress():
                 job(cancelled)
         except Cancelled:
             pass

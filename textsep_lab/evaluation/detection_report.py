@@ -19,7 +19,6 @@ from textsep_lab.evaluation.detection_scenes import true_spans
 from textsep_lab.evaluation.output import Report
 from textsep_lab.separation import nmf
 from textsep_lab.separation.separator import Separator, load_separator
-from textsep_lab.session import quickstart
 from textsep_lab.signal import audio, metrics
 from textsep_lab.signal.metrics import expected_calibration_error, wilson_interval
 from textsep_lab.utils import paths
@@ -87,7 +86,7 @@ def run(
 
 def _demo_figures(detector: Detector) -> dict[str, Figure]:
     """Draw what is heard in the bundled mixture of a dog and rain, and its NMF components."""
-    query = quickstart.QUERY
+    query = "dog barking"
     mixture, rate = audio.load(paths.demo_data_dir() / "mixture.wav")
     target, _ = audio.load(paths.demo_data_dir() / "target.wav")
     embeds_audio = compare(mixture, rate, [query], detector.encoder)

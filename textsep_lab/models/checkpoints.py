@@ -123,11 +123,15 @@ def find(path: str | Path | None) -> Path:
 def shipped() -> list[dict[str, str]]:
     """Return what is said of each folder in `checkpoints_dir`: name, what, licence, notice.
 
+    A wheel holds only what the default path needs.
+
     Example:
         >>> [each["licence"] for each in shipped() if each["name"] == "text-encoder"]
         ['Apache-2.0']
     """
-    return json.loads((checkpoints_dir() / "licences.json").read_text(encoding="utf-8"))
+    folder = checkpoints_dir()
+    said = json.loads((folder / "licences.json").read_text(encoding="utf-8"))
+    return [each for each in said if (folder / each["name"]).is_dir()]
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from textsep_lab.models.config import UNetConfig
 from textsep_lab.signal.stft import Stft, band_matrix, resample_frames, to_bands, to_bins
+from textsep_lab.utils.progress import progress
 
 Tensor = torch.Tensor
 CHUNK_FRAMES = 2048
@@ -114,7 +114,7 @@ def in_chunks(
     masks = []
     starts = range(0, frames, chunk)
     if len(starts) > 1:
-        starts = tqdm(starts, "separating", unit="chunk", delay=2, leave=False)
+        starts = progress(starts, "separating", "chunk")
     for start in starts:
         first = max(0, start - context)
         part = network(heard[..., first : start + chunk + context], query)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from textsep_lab.encoders.base import JointEncoder
 from textsep_lab.encoders.queries import clean_query
@@ -20,6 +19,7 @@ from textsep_lab.models.config import UNetConfig
 from textsep_lab.models.masking import Mask, apply_mask, network_stft
 from textsep_lab.separation.nmf_decomposition import ITERATIONS, Decomposition, decompose
 from textsep_lab.signal import audio
+from textsep_lab.utils.progress import progress
 
 if TYPE_CHECKING:
     from textsep_lab.separation.separator import Separator
@@ -150,7 +150,7 @@ def _scores(
     loudness = parts.activations.sum(1)
     sounding = np.flatnonzero(loudness > SILENCE * max(loudness.sum(), np.finfo(np.float32).tiny))
     scores = np.full(len(loudness), np.nan)
-    for index in tqdm(sounding, "listening", unit="component", delay=2, leave=False):
+    for index in progress(sounding, "scoring", "component"):
         mask = torch.from_numpy(parts.mask(np.eye(len(loudness))[index]))[None]
         sound = apply_mask(mask, heard, CONFIG.sample_rate, CONFIG).numpy()
         sound /= np.abs(sound).max()  # its score is not to depend on its level

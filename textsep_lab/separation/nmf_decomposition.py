@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-from tqdm import tqdm
 
 from textsep_lab.models.masking import CHUNK_FRAMES
+from textsep_lab.utils.progress import progress
 
 ITERATIONS = 100
 
@@ -89,7 +89,7 @@ def decompose(
     bases = (1 - rng.random((freq, components))).astype(dtype)
     activations = (1 - rng.random((components, time))).astype(dtype)
     blocks = range(0, iterations if scale else 0, 10)  # a call a block, for the bar
-    for start in tqdm(blocks, "decomposing", unit="block", delay=2, leave=False):
+    for start in progress(blocks, "decomposing", "block"):
         count = min(10, iterations - start)
         bases, activations = _update(scaled, bases, activations, count)
     total = bases.sum(0)
@@ -118,7 +118,7 @@ def fit_activations(
     starts = range(0, scaled.shape[1], CHUNK_FRAMES)
     activations = [
         _update(scaled[:, start : start + CHUNK_FRAMES].T, None, bases.T, iterations)[0].T
-        for start in tqdm(starts, "fitting", unit="chunk", delay=2, leave=False)
+        for start in progress(starts, "fitting", "chunk")
     ]
     return Decomposition(bases, np.concatenate(activations, 1) * scale)
 

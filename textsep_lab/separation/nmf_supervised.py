@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from tqdm import tqdm
 
 from textsep_lab.data import esc50
 from textsep_lab.encoders.base import TextEncoder
@@ -27,6 +26,7 @@ from textsep_lab.encoders.queries import clean_query
 from textsep_lab.separation.nmf import CONFIG, NMFEstimate, magnitude_at_16k
 from textsep_lab.separation.nmf_decomposition import ITERATIONS, decompose, fit_activations
 from textsep_lab.utils.paths import atomic_write
+from textsep_lab.utils.progress import progress
 
 FORMAT = "textsep_lab-nmf-bases-1"
 
@@ -122,7 +122,7 @@ def learn_bases(
     if not clips:
         raise ValueError("There are no classes to learn: give clips by label.")
     bases = []
-    for label in tqdm(clips, "learning bases", unit="class", delay=2):
+    for label in progress(clips, "learning bases", "class"):
         magnitudes = [magnitude_at_16k(clip, CONFIG.sample_rate)[1] for clip in clips[label]]
         level = [m / m.mean() for m in magnitudes if m.mean() > 0]
         if not level:

@@ -17,8 +17,9 @@ from textsep_lab.encoders.queries import clean_query
 from textsep_lab.encoders.query_classifier import QueryClassifier
 from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.models import checkpoints
-from textsep_lab.models.masking import Mask, apply_to_channels
+from textsep_lab.models.masking import Mask
 from textsep_lab.separation.config import AUTO, MODES, SeparationSettings
+from textsep_lab.separation.gating import gated
 from textsep_lab.separation.registry import METHODS
 from textsep_lab.separation.result import Separation
 from textsep_lab.signal import audio
@@ -133,18 +134,13 @@ class Separator:
         opening = gate(windows, samples, sample_rate, fade)
         if mask is None:
             mask = self.mask(waveform, sample_rate, query, method, components, unwanted)
-        values, config = mask.values, mask.config
-        target = apply_to_channels(values, waveform, sample_rate, config)
-        # The residual comes first: where the gate is 0 it is 0, and the output is the input.
-        residual = opening * (target if mode == "remove" else waveform - target)
-        residual[:, opening == 0] = 0  # and not -0, which would turn an input of -0 into 0
-        energy_share = _energy_share(target, waveform, opening)
+        out = gated(mask, waveform, sample_rate, opening, mode)
         return Separation(
             input=waveform,
-            output=waveform - residual,
-            residual=residual,
-            mask=values[0].numpy(),
-            mask_hop=config.hop_length / config.sample_rate,
+            output=out.output,
+            residual=out.residual,
+            mask=mask.values[0].numpy(),
+            mask_hop=mask.config.hop_length / mask.config.sample_rate,
             gate=opening,
             sample_rate=sample_rate,
             query=query,
@@ -154,9 +150,9 @@ class Separator:
             method=method,
             auto_windows=auto,
             confidence=self._confidence(
-                waveform[:, opening > 0], sample_rate, query, energy_share, method
+                waveform[:, opening > 0], sample_rate, query, out.energy_share, method
             ),
-            energy_share=energy_share,
+            energy_share=out.energy_share,
             format=file_format,
             components=components,
             unwanted=unwanted,
@@ -165,9 +161,8 @@ class Separator:
     @torch.no_grad()
     def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
         """Return how much of a waveform's energy is taken for the query; NaN for silence."""
-        values, config = self.mask(waveform, sample_rate, query)
-        target = apply_to_channels(values, waveform, sample_rate, config)
-        return _energy_share(target, waveform, np.ones(waveform.shape[1], np.float32))
+        mask, everywhere = self.mask(waveform, sample_rate, query), np.ones(waveform.shape[1])
+        return gated(mask, waveform, sample_rate, everywhere, "keep").energy_share
 
     @property
     def fingerprint(self) -> str | None:
@@ -217,12 +212,6 @@ def _read(recording, sample_rate: int | None):
     waveform, sample_rate = audio.read(recording, sample_rate)
     is_file = isinstance(recording, str | Path)
     return waveform, sample_rate, audio.file_format(recording) if is_file else None
-
-
-def _energy_share(target: np.ndarray, waveform: np.ndarray, opening: np.ndarray) -> float:
-    heard = float(np.sum(np.square(opening * waveform, dtype=np.float64)))
-    taken = float(np.sum(np.square(opening * target, dtype=np.float64)))
-    return taken / heard if heard > 0 else float("nan")
 
 
 def load_separator(checkpoint: str | Path | None = None) -> Separator:

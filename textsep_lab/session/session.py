@@ -21,6 +21,7 @@ from textsep_lab.detection.detector import SILENCE, Detector, load_detector
 from textsep_lab.encoders.registry import JOINT_ENCODERS
 from textsep_lab.models.masking import Mask
 from textsep_lab.separation.config import MODES
+from textsep_lab.separation.gating import gated
 from textsep_lab.separation.result import Separation
 from textsep_lab.separation.separator import Separator, load_separator
 from textsep_lab.session.recordings import Recording, open_example
@@ -143,7 +144,7 @@ class Session:
         for k, query in enumerate(request.queries):
             progress(k / steps, f"Looking for “{query.text}”")
             with _stopping(self.separator.network, cancelled):
-                singles.append(self._separate(recording, request, (query,)))
+                singles.append(self._single(request, query))
             if cancelled():
                 raise Cancelled
         scores = tuple(
@@ -153,8 +154,7 @@ class Session:
         result = singles[0]
         if len(scores) > 1:
             progress(1 - 1 / steps, "Putting the sounds together")
-            result = self._separate(recording, request, request.queries)
-            result = replace(result, confidence=min(each.confidence for each in scores))
+            result = self._joined(request, result, min(each.confidence for each in scores))
         result = _weaken(replace(result, format=recording.format), request.strength)
         if cancelled():
             raise Cancelled
@@ -168,16 +168,22 @@ class Session:
         while len(self.runs) > 1 and sum(map(_size, self.runs)) > MAX_RUN_BYTES:
             self.runs = self.runs[1:]
 
-    def _separate(
-        self, recording: Recording, request: Request, queries: tuple[Query, ...]
-    ) -> Separation:
-        asked = replace(request, queries=queries)
-        masks = {query: self._mask(recording, query.text, asked) for query in queries}
-        windows = None if asked.windows is None else list(asked.windows)
+    def _single(self, request: Request, query: Query) -> Separation:
+        """Return the separation of one sound by its kept mask."""
+        windows = None if request.windows is None else list(request.windows)
         return self.separator.separate(
-            recording.waveform, asked.title, asked.mode, windows, asked.fade,
-            recording.sample_rate, asked.method, asked.components, mask=_combine(masks),
+            self.recording.waveform, query.text, query.mode, windows, request.fade,
+            self.recording.sample_rate, request.method, request.components,
+            mask=self._mask(self.recording, query.text, request),
         )  # fmt: skip
+
+    def _joined(self, request: Request, one: Separation, confidence: float) -> Separation:
+        """Return the separation of all sounds together, made of the one of any of them."""
+        masks = {q: self._mask(self.recording, q.text, request) for q in request.queries}
+        mask = _combine(masks)
+        out = gated(mask, one.input, one.sample_rate, one.gate, request.mode)
+        facts = {"query": request.title, "mode": request.mode, "confidence": confidence}
+        return replace(one, mask=mask.values[0].numpy(), **out._asdict(), **facts)
 
     def _mask(self, recording: Recording, query: str, request: Request) -> Mask:
         """Return a query's mask; it depends on no window, so keep it."""

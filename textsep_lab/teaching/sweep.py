@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,9 @@ def grid(notebook: Path, axes: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def key(notebook: Path, values: Mapping[str, Any]) -> str:
-    """Return what names a point: a hash of the notebook's code and of its parameters' values."""
+    """Return what names a point: a hash of notebook's code, parameters' values and version."""
     code = [cell.source for cell in chapters.read(notebook).cells if cell.cell_type == "code"]
-    said = json.dumps([code, sorted(values.items())])
+    said = json.dumps([code, sorted(values.items()), version("textsep-lab")])
     return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 

@@ -1,0 +1,33 @@
+"""Progress bars that appear after 2 s, and not at all where there is no terminal to show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+_hidden: ContextVar[bool] = ContextVar("hidden", default=False)
+
+
+def progress(items: Iterable[T], doing: str, unit: str) -> Iterable[T]:
+    """Yield items with a bar, its rate and the time left.
+
+    Example:
+        >>> list(progress(range(3), "counting", "number"))
+        [0, 1, 2]
+    """
+    return tqdm(items, doing, unit=unit, delay=2, leave=False, disable=_hidden.get())
+
+
+@contextmanager
+def no_progress() -> Iterator[None]:
+    """Show no bars in this thread: a page has its own."""
+    token = _hidden.set(True)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
