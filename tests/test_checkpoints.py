@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsep_lab.models import checkpoints
+from textsep_lab.training import state
 
 ENCODER = {"encoder": {"name": "fake", "dim": 8}}
 
@@ -270,15 +271,15 @@ def test_a_resumed_run_is_the_run_that_was_not_interrupted(tmp_path, make_networ
     first = make_network(dropout=0.0)
     optimizer = adam(first)
     train(first, optimizer, range(2))
-    parts = {"network": first.state_dict(), "optimizer": checkpoints.optimizer_tensors(optimizer)}
-    checkpoints.save_state(tmp_path / "s.safetensors", parts, {"step": 2, "log": [{"a": 0.1}]})
+    parts = {"network": first.state_dict(), "optimizer": state.optimizer_tensors(optimizer)}
+    state.save(tmp_path / "s.safetensors", parts, {"step": 2, "log": [{"a": 0.1}]})
 
     second = make_network(seed=5, dropout=0.0)
-    parts, progress = checkpoints.load_state(tmp_path / "s.safetensors")
+    parts, progress = state.load(tmp_path / "s.safetensors")
     assert progress == {"step": 2, "log": [{"a": 0.1}]}
     second.load_state_dict(parts["network"])
     optimizer = adam(second)
-    checkpoints.load_optimizer(optimizer, parts["optimizer"])
+    state.load_optimizer(optimizer, parts["optimizer"])
     train(second, optimizer, range(progress["step"], 3))
     for name, value in whole.state_dict().items():
         assert torch.equal(second.state_dict()[name], value), name
@@ -294,21 +295,21 @@ def test_a_learning_rate_set_after_resuming_stays(tmp_path, make_network):
     optimizer = adam(network)
     train(network, optimizer, range(1))
     resumed = torch.optim.AdamW(network.parameters(), lr=0.5)
-    checkpoints.load_optimizer(resumed, checkpoints.optimizer_tensors(optimizer))
+    state.load_optimizer(resumed, state.optimizer_tensors(optimizer))
     assert [group["lr"] for group in resumed.param_groups] == [0.5]
 
 
 def test_what_is_no_training_state_is_one_sentence(path, tmp_path):
     with pytest.raises(ValueError, match="is not a training state") as caught:
-        checkpoints.load_state(path)
+        state.load(path)
     assert_one_sentence(caught.value, path)
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="damaged") as caught:
-        checkpoints.load_state(broken)
+        state.load(broken)
     assert_one_sentence(caught.value, broken)
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        checkpoints.load_state(tmp_path / "nowhere.safetensors")
+        state.load(tmp_path / "nowhere.safetensors")
 
 
 @pytest.mark.parametrize("encoder", ["minilm", {}, {"dim": 8}, 3])

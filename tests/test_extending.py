@@ -48,7 +48,8 @@ def toy_loss(mask, mixture, target, config):
 @pytest.fixture
 def toys(monkeypatch):
     for registry, name, what in (
-        (NETWORKS, "toy", "ToyNetwork"), (METHODS, "half", "half_mask"), (LOSSES, "toy", "toy_loss"),
+        (NETWORKS, "toy", "ToyNetwork"), (METHODS, "half", "half_mask"),
+        (LOSSES, "toy", "toy_loss"),
     ):  # fmt: skip
         monkeypatch.setitem(registry, name, f"{__name__}:{what}")
 

@@ -16,7 +16,7 @@ from textsep_lab.models import checkpoints
 from textsep_lab.models.config import CONFIGS
 from textsep_lab.models.registry import build
 from textsep_lab.models.unet import UNetConfig
-from textsep_lab.training import loop
+from textsep_lab.training import loop, state
 from textsep_lab.training.config import SeparatorSettings
 from textsep_lab.training.loop import learning_rate_factor
 from textsep_lab.training.losses import l1_loss, negative_snr, pit_negative_snr
@@ -166,7 +166,7 @@ def test_another_run_in_the_folder_is_not_overwritten(settings, tmp_path):
 def test_a_longer_budget_goes_on(settings, tmp_path):
     train(dataclasses.replace(settings, steps=2), tmp_path, progress=False)
     train(settings, tmp_path, progress=False)
-    assert json.loads((tmp_path / loop.SETTINGS).read_text())["steps"] == 4
+    assert json.loads((tmp_path / state.SETTINGS).read_text())["steps"] == 4
     assert pd.read_csv(tmp_path / "log.csv")["step"].tolist() == [2, 4]
 
 

@@ -18,7 +18,13 @@ from textsep_lab.evaluation.cold_start import peak_memory
 from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, MixtureList, load_mixture_list
 from textsep_lab.evaluation.output import Report
 from textsep_lab.evaluation.scores import markdown, measure, summary, with_interval
-from textsep_lab.evaluation.systems import ABLATIONS, TITLES, CachedSeparator, System, baselines_and_oracles
+from textsep_lab.evaluation.systems import (
+    ABLATIONS,
+    TITLES,
+    CachedSeparator,
+    System,
+    baselines_and_oracles,
+)
 from textsep_lab.models.registry import build, parameter_count
 from textsep_lab.separation.separator import Separator, load_separator
 from textsep_lab.signal import metrics

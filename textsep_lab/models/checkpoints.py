@@ -217,61 +217,13 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
     Raises:
         ValueError: not such a file, or damaged.
     """
-    return _read_safetensors(path)[0]
+    return read_safetensors(path)[0]
 
 
-def _read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read all tensors and the metadata of a safetensors file; raises as `read_tensors`."""
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"'{path}' is damaged or not a safetensors file.") from error
-
-
-def save_state(path: str | Path, parts: Mapping[str, Mapping], progress: Mapping) -> None:
-    """Write everything training needs to go on, in one file, so that it is never half new.
-
-    Args:
-        path: ``*.safetensors``.
-        parts: state dicts by name; tensors may lie at any depth of an optimiser's.
-        progress: small JSON-able facts, such as the step.
-    """
-    tensors = {
-        f"{name}/{key}": value.detach().cpu().contiguous()
-        for name, part in parts.items()
-        for key, value in part.items()
-    }
-    with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata={"progress": json.dumps(progress)})
-
-
-def load_state(path: str | Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]]:
-    """Read what `save_state` wrote: tensors by part, and the progress.
-
-    Raises:
-        ValueError: damaged or not a training state.
-    """
-    tensors, metadata = _read_safetensors(path)
-    if "progress" not in metadata:
-        raise ValueError(f"'{path}' is not a training state.")
-    parts: dict[str, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        name, _, rest = key.partition("/")
-        parts.setdefault(name, {})[rest] = value
-    return parts, json.loads(metadata["progress"])
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Flatten an optimiser's running averages to ``"parameter.name" → tensor``."""
-    state = optimizer.state_dict()["state"]
-    return {f"{i}.{name}": value for i, slot in state.items() for name, value in slot.items()}
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave; learning rates stay as they are."""
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})

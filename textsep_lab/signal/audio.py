@@ -59,7 +59,7 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     _check_readable(path)
     try:
         with sf.SoundFile(path) as file:
-            samples = file.read(dtype="float32", always_2d=True)
+            samples = _read_all(file)
             expected, sample_rate = file.frames, file.samplerate
     except (sf.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: "samples.raw"
         raise ValueError(
@@ -68,6 +68,14 @@ def load(path: str | Path) -> tuple[np.ndarray, int]:
     if len(samples) < expected or _is_cut_off(path):
         raise ValueError(f"'{path}' is cut off: its header promises more samples than it holds.")
     return check_waveform(samples.T, f"'{path}'"), sample_rate
+
+
+def _read_all(file: sf.SoundFile) -> np.ndarray:
+    """Read block by block to the end: a damaged header may promise more than memory holds."""
+    blocks = [np.zeros((0, file.channels), np.float32)]
+    while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block)
+    return np.concatenate(blocks)
 
 
 def read(

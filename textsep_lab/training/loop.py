@@ -6,7 +6,6 @@ file. What is learnt, from what and how well, a kind of run adds. Taught in note
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -26,13 +25,14 @@ from tqdm import tqdm
 from textsep_lab.encoders.base import TextEncoder
 from textsep_lab.encoders.query_classifier import QueryClassifier
 from textsep_lab.models import checkpoints
+from textsep_lab.training import state
 from textsep_lab.training.config import TrainingSettings
 from textsep_lab.utils.paths import atomic_write
 
 SAVE_EVERY = 100
 UNTIMED = 10**9  # steps of a budget in minutes, until it is known how long one takes
 TIMED_STEPS, TIMED_SHARE = 20, 0.1
-STATE, LOG, SETTINGS, BEST = "state.safetensors", "log.csv", "settings.json", "best.safetensors"
+STATE, LOG, BEST = "state.safetensors", "log.csv", "best.safetensors"
 CLASSIFIER = "query.classifier"
 
 
@@ -55,7 +55,7 @@ class Run(ABC):
     def __init__(
         self, settings: TrainingSettings, folder: Path, make_network, clips_per_epoch: int
     ):
-        _claim_folder(folder, settings)
+        state.claim_folder(folder, settings)
         self.settings, self.folder, self.clips_per_epoch = settings, folder, clips_per_epoch
         self.fabric = Fabric(accelerator="auto", devices=1, precision=settings.precision)
         torch.manual_seed(settings.seed)
@@ -186,18 +186,18 @@ class Run(ABC):
         parts = {
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": checkpoints.optimizer_tensors(self.optimizer),
+            "optimizer": state.optimizer_tensors(self.optimizer),
         }
         progress = {k: getattr(self, k) for k in ("step", "total_steps", "losses", "log")}
         progress["best"] = self.best if self.log else None
         progress["seconds"] = time.monotonic() - self.started
-        checkpoints.save_state(self.folder / STATE, parts, progress)
+        state.save(self.folder / STATE, parts, progress)
 
     def _resume(self) -> None:
-        parts, progress = checkpoints.load_state(self.folder / STATE)
+        parts, progress = state.load(self.folder / STATE)
         self.network.load_state_dict(parts["network"])
         self.average.load_state_dict(parts["average"])
-        checkpoints.load_optimizer(self.optimizer, parts["optimizer"])
+        state.load_optimizer(self.optimizer, parts["optimizer"])
         self.step, self.losses, self.log = (progress[k] for k in ("step", "losses", "log"))
         if self.settings.minutes is not None:
             self.total_steps = progress["total_steps"]
@@ -230,23 +230,6 @@ def moving_average(average: torch.Tensor, current: torch.Tensor, count: torch.Te
         return current
     decay = torch.clamp((1 + count) / (10 + count), max=0.999)
     return torch.lerp(current, average, decay.to(average.dtype))
-
-
-def _claim_folder(folder: Path, settings: TrainingSettings) -> None:
-    """Refuse to mix two runs in one folder; a new budget for the same run is welcome."""
-    path = folder / SETTINGS
-    now = json.loads(json.dumps(asdict(settings)))
-    if path.is_file():
-        budget = ("steps", "epochs", "minutes", "esc50_path", "extra_paths")
-        before = json.loads(path.read_text(encoding="utf-8"))
-        changed = [k for k in now if k not in budget and before.get(k) != now[k]]
-        if changed:
-            raise ValueError(
-                f"'{folder}' holds a run with another {changed[0]} "
-                f"({before.get(changed[0])}): choose another folder."
-            )
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
 
 
 def learning_rate_factor(step: int, total: int, warm_up: int = 200, last: float = 0.02) -> float:

@@ -1,0 +1,87 @@
+"""What a training run is resumed from: one file of tensors, and the settings it began with.
+
+Taught in notebook 03.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from textsep_lab.models.checkpoints import read_safetensors
+from textsep_lab.training.config import TrainingSettings
+from textsep_lab.utils.paths import atomic_write
+
+SETTINGS = "settings.json"
+MAY_CHANGE = ("steps", "epochs", "minutes", "esc50_path", "extra_paths")
+
+
+def claim_folder(folder: Path, settings: TrainingSettings) -> None:
+    """Refuse to mix two runs in one folder; a new budget for the same run is welcome."""
+    path = folder / SETTINGS
+    now = json.loads(json.dumps(asdict(settings)))
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [k for k in now if k not in MAY_CHANGE and before.get(k) != now[k]]
+        if changed:
+            raise ValueError(
+                f"'{folder}' holds a run with another {changed[0]} "
+                f"({before.get(changed[0])}): choose another folder."
+            )
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+
+
+def save(path: str | Path, parts: Mapping[str, Mapping], progress: Mapping) -> None:
+    """Write everything training needs to go on, in one file, so that it is never half new.
+
+    Args:
+        path: ``*.safetensors``.
+        parts: state dicts by name; tensors may lie at any depth of an optimiser's.
+        progress: small JSON-able facts, such as the step.
+    """
+    tensors = {
+        f"{name}/{key}": value.detach().cpu().contiguous()
+        for name, part in parts.items()
+        for key, value in part.items()
+    }
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary, metadata={"progress": json.dumps(progress)})
+
+
+def load(path: str | Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]]:
+    """Read what `save` wrote: tensors by part, and the progress.
+
+    Raises:
+        ValueError: damaged or not a training state.
+    """
+    tensors, metadata = read_safetensors(path)
+    if "progress" not in metadata:
+        raise ValueError(f"'{path}' is not a training state.")
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        name, _, rest = key.partition("/")
+        parts.setdefault(name, {})[rest] = value
+    return parts, json.loads(metadata["progress"])
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Flatten an optimiser's running averages to ``"parameter.name" → tensor``."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": value for i, slot in state.items() for name, value in slot.items()}
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put back what `optimizer_tensors` gave; learning rates stay as they are."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
