@@ -1,6 +1,8 @@
 """How the ears are judged: scores by hand, curves that never see what they judge, known onsets."""
 
 import re
+import sys
+import types
 import warnings
 from dataclasses import replace
 
@@ -16,7 +18,8 @@ from textsep_lab.data import esc50
 from textsep_lab.detection.calibration import Calibration
 from textsep_lab.detection.similarity import Similarities
 from textsep_lab.evaluation import detection, detection_report, detection_scenes
-from textsep_lab.evaluation.detection import cross_fitted, onset_f1, segment_f1
+from textsep_lab.evaluation.detection import cross_fitted
+from textsep_lab.evaluation.detection_metrics import onset_f1, segment_f1
 from textsep_lab.models import checkpoints
 from textsep_lab.separation.separator import Separator
 from textsep_lab.signal.metrics import auroc
@@ -89,6 +92,63 @@ def test_scores_are_fractions_and_do_not_care_which_side_is_true(data):
     scores = [onset_f1(true, found, tolerance) for tolerance in (0.0, 0.2, 0.5, 10.0)]
     assert scores == [onset_f1(found, true, tolerance) for tolerance in (0.0, 0.2, 0.5, 10.0)]
     assert scores == sorted(scores) and scores[0] >= 0 and scores[-1] <= 1
+
+
+@pytest.fixture(scope="module")
+def sed_eval():
+    """The field's toolbox. It imports, and never uses, what setuptools dropped in version 82."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its import only: it says \d where it means \\d
+        patch.setitem(sys.modules, "pkg_resources", types.ModuleType("pkg_resources"))
+        import sed_eval
+    return sed_eval.sound_event
+
+
+def pooled(judge, true, found, **how):
+    """F1 by one of sed_eval's judges, who is shown one scene after the other."""
+    for spans in zip(true, found, strict=True):
+        judge.evaluate(
+            *([{"event_label": "a", "onset": a, "offset": b} for a, b in x] for x in spans), **how
+        )
+    return judge.results_overall_metrics()["f_measure"]["f_measure"]
+
+
+def random_scenes(rng, count):
+    """Spans of scenes of 10 s, half of them on whole tenths; they may overlap, in any order."""
+    out = []
+    for events in rng.integers(0, 9, count):
+        starts, lengths = rng.uniform(0, 8, events), rng.uniform(0.01, 2, events)
+        if rng.random() < 0.5:  # onsets just as far apart as is tolerated, edges on a segment's
+            starts, lengths = starts.round(1), lengths.round(1) + 0.1
+        out.append(list(zip(starts.tolist(), (starts + lengths).tolist(), strict=True)))
+    return out
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_f1_is_that_of_the_fields_toolbox(sed_eval, seed):
+    rng = np.random.default_rng(seed)
+    true, found = random_scenes(rng, 3), random_scenes(rng, 3)
+    true[0] = found[1] = []  # one side of a scene may be empty
+    true[2].append((1.0, 2.5))
+    found[2].append((1.3, 2.0))
+    judge = sed_eval.SegmentBasedMetrics(["a"], time_resolution=1.0)
+    expected = pooled(judge, true, found, evaluated_length_seconds=10.0)
+    assert 0 < segment_f1(true, found, 10.0) == pytest.approx(expected, abs=1e-12)
+    for tolerance in detection.TOLERANCES:
+        judge = sed_eval.EventBasedMetrics(["a"], evaluate_offset=False, t_collar=tolerance)
+        expected = pooled(judge, true, found)
+        assert onset_f1(true, found, tolerance) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("true", "found"), [([[]], [[]]), ([[(1.0, 2.0)]], [[]]), ([[]], [[(1.0, 2.0)]])]
+)
+def test_f1_is_0_where_the_fields_toolbox_does_not_define_it(sed_eval, true, found):
+    segments = sed_eval.SegmentBasedMetrics(["a"], time_resolution=1.0)
+    events = sed_eval.EventBasedMetrics(["a"], evaluate_offset=False, t_collar=0.2)
+    assert np.isnan(pooled(segments, true, found, evaluated_length_seconds=10.0))
+    assert np.isnan(pooled(events, true, found))
+    assert segment_f1(true, found, 10.0) == onset_f1(true, found, 0.2) == 0
 
 
 @QUICK

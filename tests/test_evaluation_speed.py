@@ -201,7 +201,7 @@ def test_the_total_of_a_cold_start_ends_with_the_first_result(monkeypatch):
 def test_a_fresh_process_gets_a_result_and_tells_what_it_took():
     found = cold_start._first_result(None, "compact", 0.5)
     assert list(found["times"]) == [
-        "interpreter", "import textsep_lab.separation.separator", "load_separator", "load the ears",
+        "interpreter", "import", "load_separator", "load the detector",
         "first separate", "second separate",
     ]  # fmt: skip
     assert min(found["times"].values()) > 0

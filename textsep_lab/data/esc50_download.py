@@ -11,12 +11,16 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pooch
 from tqdm import tqdm
 
 from textsep_lab.data import esc50
 from textsep_lab.utils import paths
+
+if TYPE_CHECKING:
+    from requests import Response
 
 URL = (  # a commit, as its contents cannot change
     "https://github.com/karolpiczak/ESC-50/archive/33c8ce9eb2cf0b1c2f8bcf322eb349b6be34dbb6.zip"
@@ -93,7 +97,7 @@ def _fetch(folder: Path, part: Path) -> Path:
 def _resume(part: Path, url: str, output_file: str, source: pooch.Pooch) -> None:
     """Download for pooch, asking only for the bytes that earlier tries did not leave in `part`."""
 
-    def begin(response, **_) -> None:
+    def begin(response: Response, **_: object) -> None:
         answers.enter_context(response)  # pooch does not close it after an error
         if response.status_code in (200, 416):  # all bytes come, or the range is past the end
             file.truncate(0)

@@ -6,6 +6,7 @@ Taught in notebook 01.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,9 @@ def read_manifest(path: str | Path) -> list[Recipe]:
 
 
 def _recipe(row: dict[str, str]) -> Recipe:
-    values = {k: tuple(map(of, filter(None, row[k].split(";")))) for k, of in _TUPLES.items()}
+    values: dict[str, Any] = {
+        k: tuple(map(of, filter(None, row[k].split(";")))) for k, of in _TUPLES.items()
+    }
     values |= {k: of(row[k]) for k, of in _NUMBERS.items()}
     same_class = row.get("same_class", "")
     values["same_class"] = tuple(same_class.split(";")) if same_class else ()

@@ -6,7 +6,7 @@ always renders to the same samples. Taught in notebook 01.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ class Mixture:
     interference: np.ndarray
 
 
-class Clips(Mapping):
+class Clips(Mapping[str, np.ndarray]):
     """The recordings of a table, read when first asked for and then kept.
 
     Args:
@@ -80,14 +80,16 @@ class Clips(Mapping):
     def __contains__(self, filename: object) -> bool:
         return filename in self._paths
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._paths)
 
     def __len__(self) -> int:
         return len(self._paths)
 
 
-def render(recipe: Recipe, clips: Mapping[str, np.ndarray], augment: Augment | None = None):
+def render(
+    recipe: Recipe, clips: Mapping[str, np.ndarray], augment: Augment | None = None
+) -> Mixture:
     """Render a recipe.
 
     Args:

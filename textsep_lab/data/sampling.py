@@ -62,7 +62,8 @@ class RecipeSampler:
         self._class = table.groupby("category")["filename"].apply(list).to_dict()
 
     def _draw_row(self, rng: np.random.Generator) -> tuple[str, str, int]:
-        return self._rows[min(np.searchsorted(self._cumulative, rng.random()), len(self) - 1)]
+        row = int(np.searchsorted(self._cumulative, rng.random()))
+        return self._rows[min(row, len(self) - 1)]
 
     def __len__(self) -> int:
         return len(self._rows)

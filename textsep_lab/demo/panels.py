@@ -24,7 +24,7 @@ from textsep_lab.session.recordings import (
 )
 from textsep_lab.session.request import COMPONENTS, Request, Run, Suggestion
 from textsep_lab.session.session import available_detectors
-from textsep_lab.signal.timegate import DEFAULT_FADE
+from textsep_lab.signal.config import DEFAULT_FADE
 
 Opener = Callable[[], Recording]
 

@@ -105,7 +105,8 @@ class Detector:
         features = compare(waveform, sample_rate, [query], self.encoder).features[0]
         if energy_share is None or self.calibration.confidence is None:
             return float(self.calibration.presence(features))
-        return float(self.calibration.confidence([*features, energy_feature(energy_share)]))
+        features = np.append(features, energy_feature(energy_share))
+        return float(self.calibration.confidence(features))
 
     def spans(self, waveform: np.ndarray, sample_rate: int, query: str) -> list[Window]:
         """Return when the queried sound is heard, taking for granted that it is there somewhere.

@@ -147,12 +147,14 @@ def _library() -> Any:
     return genai
 
 
-def _ask(genai, wav: bytes, prompt: str, model: str, key: str, base_url: str, timeout: float):
+def _ask(
+    genai: Any, wav: bytes, prompt: str, model: str, key: str, base_url: str, timeout: float
+) -> Any:
     import tenacity  # comes with google-genai, whose own retries repeat timeouts and skip cuts
 
     # Without the header, the library would tell Gemini the limit, which refuses less than 10 s.
-    options = {"headers": {"X-Server-Timeout": str(max(10, math.ceil(timeout)))}}
-    options |= {"base_url": base_url, "timeout": math.ceil(1000 * timeout)}
+    headers = {"X-Server-Timeout": str(max(10, math.ceil(timeout)))}
+    options = {"headers": headers, "base_url": base_url, "timeout": math.ceil(1000 * timeout)}
     tries = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_after_delay(timeout),
         wait=tenacity.wait_exponential(FIRST_DELAY),
@@ -245,6 +247,6 @@ def _window(start: Any, end: Any, duration: float) -> tuple[float | None, float 
 
 
 def _joined(old: Suggestion, new: Suggestion) -> Suggestion:
-    if old.start is None or new.start is None:
+    if old.start is None or old.end is None or new.start is None or new.end is None:
         return Suggestion(old.label)
     return Suggestion(old.label, min(old.start, new.start), max(old.end, new.end))

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from textsep_lab.encoders.base import JointEncoder
+from textsep_lab.encoders.base import FrameEncoder, JointEncoder
 
 CLIP, CLIP_HOP = 5.0, 2.5  # seconds heard at once, as in training, and from one to the next
 FRAME, FRAME_HOP = 1.0, 0.5  # the same, for an encoder that has no frames of its own
@@ -80,9 +80,11 @@ def _embed(waveform: np.ndarray, sample_rate: int, encoder: JointEncoder) -> np.
         return np.zeros(encoder.dim, np.float32)
 
 
-def _embed_frames(waveform: np.ndarray, sample_rate: int, encoder: JointEncoder):
+def _embed_frames(
+    waveform: np.ndarray, sample_rate: int, encoder: JointEncoder
+) -> tuple[np.ndarray, float]:
     """Return embeddings ``[frames, dim]``, 0 where there is silence, and the hop in seconds."""
-    if hasattr(encoder, "embed_frames"):
+    if isinstance(encoder, FrameEncoder):
         frames, hop = encoder.embed_frames(waveform, sample_rate), encoder.frame_hop
     else:
         around, hop = _around_frames(waveform, sample_rate), FRAME_HOP
@@ -108,5 +110,7 @@ def _clips(waveform: np.ndarray, sample_rate: int) -> list[np.ndarray]:
     return [waveform[:, start : start + size] for start in starts]
 
 
-def _sizes(waveform: np.ndarray, sample_rate: int, length: float, hop: float):
+def _sizes(
+    waveform: np.ndarray, sample_rate: int, length: float, hop: float
+) -> tuple[int, int, int]:
     return waveform.shape[1], max(1, round(length * sample_rate)), max(1, round(hop * sample_rate))

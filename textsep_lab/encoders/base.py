@@ -6,9 +6,10 @@ point. A joint encoder puts recordings on the same sphere, near the words that d
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @runtime_checkable
@@ -51,3 +52,19 @@ class JointEncoder(TextEncoder, Protocol):
         Raises:
             ValueError: the waveform is none, or is silent, which sounds like nothing.
         """
+
+
+@runtime_checkable
+class FrameEncoder(JointEncoder, Protocol):
+    """A joint encoder that has frames of its own, one every `frame_hop` seconds.
+
+    Example:
+        >>> from textsep_lab.encoders import load_joint_encoder
+        >>> isinstance(load_joint_encoder(), FrameEncoder)
+        True
+    """
+
+    frame_hop: float
+
+    def embed_frames(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Return an embedding of each frame, float32 ``[frames, dim]``, as `embed_audio` does."""

@@ -74,8 +74,8 @@ class HubFiles:
         from huggingface_hub import try_to_load_from_cache
 
         found = [try_to_load_from_cache(self.repo, f, revision=self.revision) for f in self.files]
-        whole = all(isinstance(file, str) for file in found)
-        return Path(found[0]).parent if whole else None
+        there = [Path(file) for file in found if isinstance(file, str)]
+        return there[0].parent if len(there) == len(found) else None
 
     def fetch(self, instead: str) -> Path:
         """Return the folder with the files, after a download announced on stderr if need be.

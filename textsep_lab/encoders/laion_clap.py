@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +112,7 @@ class LaionClapEncoder:
         return _features(self._model.get_audio_features, inputs)
 
 
-def _features(method, inputs: dict) -> np.ndarray:
+def _features(method: Callable[..., Any], inputs: dict[str, Any]) -> np.ndarray:
     import torch
 
     with torch.inference_mode():
@@ -145,10 +147,11 @@ def _load(folder: Path) -> tuple:
     from safetensors import SafetensorError
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
-    here = {"local_files_only": True}
+    here: dict[str, Any] = {"local_files_only": True}
     try:
         # safetensors where there are; of a .bin only tensors are unpickled (weights_only)
-        model, info = ClapModel.from_pretrained(folder, output_loading_info=True, **here)
+        loaded: Any = ClapModel.from_pretrained(folder, output_loading_info=True, **here)
+        model, info = loaded
         if lost := set(info["missing_keys"]) & {name for name, _ in model.named_parameters()}:
             raise KeyError(f"no {min(lost)}")
         hearing = ClapFeatureExtractor.from_pretrained(folder, **here)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from textsep_lab.encoders.base import TextEncoder
 from textsep_lab.encoders.hub import EncoderStatus
 from textsep_lab.encoders.queries import clean_all
 from textsep_lab.encoders.query_classifier import QueryClassifier
@@ -55,7 +56,9 @@ class MiniClapEncoder:
 
     name = NAME
 
-    def __init__(self, checkpoint: str | Path | None = None, text_encoder=None) -> None:
+    def __init__(
+        self, checkpoint: str | Path | None = None, text_encoder: TextEncoder | None = None
+    ) -> None:
         path = checkpoints.find(
             paths.checkpoints_dir() / NAME if checkpoint is None else checkpoint
         )

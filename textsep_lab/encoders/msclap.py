@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,16 +26,19 @@ from textsep_lab.encoders.queries import clean_all
 from textsep_lab.signal import audio
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from torch import nn
 
 SILENT = 2.0**-16  # half a step of 16 bit: a window whose peak is below it sounds like nothing
 #: What reading a damaged file, or one of another kind, can raise.
-UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError)
-UNREADABLE += (pickle.UnpicklingError,)
+UNREADABLE = (
+    OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, EOFError,
+    pickle.UnpicklingError,
+)  # fmt: skip
 TEXT_TOKENS = 77  # both CLAPs were trained on texts of at most so many
 
 # GPT-2 in its smallest size, in the words of transformers' GPT2Config.
-TEXT_ENCODER = {"n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257}
+TEXT_ENCODER: dict[str, Any] = {"n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257}
 # msclap's configs/config_2023.yml, in the order of its AudioEncoder: name, embedding, projection,
 # rate in Hz, window, hop, bands, lowest and highest frequency in Hz, classes.
 AUDIO_ENCODER = ("HTSAT", 768, 1024, 44100, 1024, 320, 64, 50, 8000, 527)
@@ -135,10 +138,11 @@ class MSClapEncoder:
 
         # As msclap does: read the state at the end token, which is the last (no padding here).
         ids = self._tokenizer.encode(f"{text} <|endoftext|>").ids[:TEXT_TOKENS]
-        encoder = self._network["caption_encoder"]
+        base = self._network.get_submodule("caption_encoder.base")
+        projection = self._network.get_submodule("caption_encoder.projection")
         with torch.inference_mode():
-            states = encoder["base"](input_ids=torch.tensor([ids])).last_hidden_state
-            return encoder["projection"](states[:, -1])[0].numpy()
+            states = base(input_ids=torch.tensor([ids])).last_hidden_state
+            return projection(states[:, -1])[0].numpy()
 
     def _embed_window(self, window: np.ndarray) -> np.ndarray:
         import torch
@@ -183,7 +187,7 @@ def embed_windows(
     sounding = [window for window in windows if np.abs(window).max() >= SILENT]
     if not sounding:
         raise ValueError("The recording is silent: silence has no embedding.")
-    return unit(sum(len(window) * unit(embed(window)) for window in sounding))
+    return unit(np.sum([len(window) * unit(embed(window)) for window in sounding], axis=0))
 
 
 def unit(row: np.ndarray) -> np.ndarray:
@@ -238,7 +242,7 @@ def _load_network(msclap: ModuleType, weights: Path) -> nn.ModuleDict:
     return network.eval()
 
 
-def _read_tokenizer(file: Path):
+def _read_tokenizer(file: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:

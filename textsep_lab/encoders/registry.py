@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from textsep_lab.encoders.base import JointEncoder, TextEncoder
 from textsep_lab.utils.registry import Registry
@@ -53,5 +54,5 @@ def load_joint_encoder(name: str = DEFAULT_JOINT_ENCODER) -> JointEncoder:
 
 
 @cache
-def _make(name: str) -> TextEncoder:
+def _make(name: str) -> Any:
     return encoders().load(name)()

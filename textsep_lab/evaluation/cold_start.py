@@ -44,18 +44,18 @@ def peak_mb():
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 from textsep_lab.separation import separator
-lap("import textsep_lab.separation.separator")
+lap("import")
 after_import = peak_mb()
 if configuration is None:
     separator = separator.load_separator(checkpoint)
 else:
-    from textsep_lab.models import checkpoints, unet
+    from textsep_lab.models import build, checkpoints
     named = checkpoints.describe(checkpoints.find(checkpoint))["encoder"]["name"]
     encoder = separator.load_encoder(named)
     separator = separator.Separator(build(configuration, encoder.dim), encoder)
 lap("load_separator")
 separator.detector
-lap("load the ears")
+lap("load the detector")
 import numpy as np
 noise = 0.1 * np.random.default_rng(0).standard_normal((1, round(seconds * 16000)), np.float32)
 for step in ("first separate", "second separate"):

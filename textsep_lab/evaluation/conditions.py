@@ -19,7 +19,8 @@ from textsep_lab.evaluation.scores import measure, score
 from textsep_lab.evaluation.systems import ours
 from textsep_lab.separation.separator import Separator
 from textsep_lab.signal import metrics
-from textsep_lab.signal.timegate import DEFAULT_FADE, Window
+from textsep_lab.signal.config import DEFAULT_FADE
+from textsep_lab.signal.timegate import Window
 
 SNRS_DB = (-10, -5, 0, 5, 10)
 SOURCES = (2, 3, 4)

@@ -20,6 +20,7 @@ from textsep_lab.detection.detector import energy_feature
 from textsep_lab.detection.similarity import Similarities, compare
 from textsep_lab.detection.spans import activity_spans
 from textsep_lab.encoders.base import JointEncoder
+from textsep_lab.evaluation.detection_metrics import onset_f1, segment_f1
 from textsep_lab.evaluation.detection_scenes import (
     SAMPLE_RATE,
     Scene,
@@ -211,40 +212,3 @@ def span_scores(scored: ScoredScenes) -> pd.DataFrame:
             row | {f"onset_f1_{1000 * t:.0f}ms": onset_f1(true, found, t) for t in TOLERANCES}
         )
     return pd.DataFrame(rows)
-
-
-def segment_f1(true: Sequence, found: Sequence, duration: float, segment: float = 1.0) -> float:
-    """Return F1 over all segments of all scenes: is anything of a span in it (Mesaros 2016)?
-
-    Example:
-        >>> segment_f1([[(0.2, 1.5)]], [[(0.0, 0.9)]], 3.0)
-        0.6666666666666666
-    """
-    starts = np.arange(0, duration, segment)
-    grids = [
-        np.array(
-            [[any(a < s + segment and b > s for a, b in spans) for s in starts] for spans in x]
-        )
-        for x in (true, found)
-    ]
-    both, one = (grids[0] & grids[1]).sum(), (grids[0] ^ grids[1]).sum()
-    return float(2 * both / max(1, 2 * both + one))
-
-
-def onset_f1(true: Sequence, found: Sequence, tolerance: float) -> float:
-    """Return F1 of events: each true onset may be met by one predicted within the tolerance.
-
-    Example:
-        >>> onset_f1([[(1.0, 2.0), (3.0, 4.0)]], [[(1.1, 2.0)]], 0.2)
-        0.6666666666666666
-    """
-    hits = 0
-    for a, b in zip(true, found, strict=True):
-        free = sorted(start for start, _ in b)
-        for onset, _ in sorted(a):
-            near = [x for x in free if abs(x - onset) <= tolerance]
-            if near:
-                hits += 1
-                free.remove(near[0])
-    total = sum(map(len, true)) + sum(map(len, found))
-    return float(2 * hits / max(1, total))

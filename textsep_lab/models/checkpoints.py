@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,15 +19,22 @@ from torch import nn
 
 from textsep_lab.models.clap import ClapNetwork
 from textsep_lab.models.config import ClapConfig, UNetConfig
+from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.models.registry import build
 from textsep_lab.utils.paths import atomic_write, checkpoints_dir
 
 FORMAT = "textsep_lab-checkpoint-2"
 DEFAULT = "guided-esc50"
 KINDS = {UNetConfig: "separator", ClapConfig: "clap"}
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def save(path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bool = False) -> Path:
+def save(
+    path: str | Path,
+    network: SeparationNetwork | ClapNetwork,
+    info: Mapping[str, Any],
+    half: bool = False,
+) -> Path:
     """Write ``path`` (``*.safetensors``) and its sidecar ``*.json``.
 
     Args:
@@ -60,7 +67,9 @@ def save(path: str | Path, network: nn.Module, info: Mapping[str, Any], half: bo
     return path
 
 
-def load(path: str | Path | None = None, encoder_dim: int | None = None):
+def load(
+    path: str | Path | None = None, encoder_dim: int | None = None
+) -> tuple[SeparationNetwork, dict[str, Any]]:
     """Read a network back, ready to separate.
 
     Args:
@@ -93,7 +102,7 @@ def load_clap(path: str | Path) -> tuple[ClapNetwork, dict[str, Any]]:
     return _with_weights(lambda: ClapNetwork(config), path, info), info
 
 
-def _with_weights(make, path: Path, info: Mapping[str, Any]) -> nn.Module:
+def _with_weights(make: Callable[[], Network], path: Path, info: Mapping[str, Any]) -> Network:
     if sha256(path) != info["sha256"]:
         raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
     tensors = read_tensors(path)

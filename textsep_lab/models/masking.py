@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from textsep_lab.models.config import UNetConfig
+from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.signal.stft import Stft, band_matrix, resample_frames, to_bands, to_bins
 from textsep_lab.utils.progress import progress
 
@@ -67,7 +67,7 @@ def band_power(waveform: np.ndarray, config: UNetConfig) -> Tensor:
 
 
 def estimate_mask(
-    network: nn.Module, waveform: Tensor, query: Tensor | None, level: Tensor | None = None
+    network: SeparationNetwork, waveform: Tensor, query: Tensor | None, level: Tensor | None = None
 ) -> Tensor:
     """Run the network on waveforms at its own rate.
 
@@ -98,7 +98,7 @@ def estimate_mask(
 
 
 def in_chunks(
-    network: nn.Module, heard: Tensor, query: Tensor | None, chunk: int = CHUNK_FRAMES
+    network: SeparationNetwork, heard: Tensor, query: Tensor | None, chunk: int = CHUNK_FRAMES
 ) -> Tensor:
     """Run the network chunk by chunk, each with all the context its mask can depend on.
 
@@ -113,9 +113,7 @@ def in_chunks(
     context += -context % network.stride  # chunks start where the network's pooling would
     masks = []
     starts = range(0, frames, chunk)
-    if len(starts) > 1:
-        starts = progress(starts, "separating", "chunk")
-    for start in starts:
+    for start in progress(starts, "separating", "chunk") if len(starts) > 1 else starts:
         first = max(0, start - context)
         part = network(heard[..., first : start + chunk + context], query)
         masks.append(part[..., start - first : start - first + chunk])

@@ -7,6 +7,7 @@ from torch import nn
 
 from textsep_lab.models.config import UNetConfig
 from textsep_lab.models.film import FiLM
+from textsep_lab.models.network import SeparationNetwork
 
 Tensor = torch.Tensor
 
@@ -18,7 +19,7 @@ def _double_conv(c_in: int, c_out: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class ReferenceUNet(nn.Module):
+class ReferenceUNet(SeparationNetwork):
     """The course project's network, to compare with: a plain UNet on all STFT bins.
 
     Encoders of 64, 128, 256 and 512 channels, transposed convolutions on the way up, FiLM after

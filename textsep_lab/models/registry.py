@@ -11,6 +11,8 @@ from textsep_lab.utils.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+    from textsep_lab.models.network import SeparationNetwork
+
 NETWORKS = Registry(
     "network",
     {
@@ -34,7 +36,7 @@ def configuration(name: str) -> UNetConfig:
     return CONFIGS[name] if name in CONFIGS else UNetConfig(name=NETWORKS.check(name))
 
 
-def build(config: UNetConfig | str, text_dim: int | None = -1) -> nn.Module:
+def build(config: UNetConfig | str, text_dim: int | None = -1) -> SeparationNetwork:
     """Build a network with random weights.
 
     Args:

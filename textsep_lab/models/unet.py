@@ -7,12 +7,14 @@ Taught in notebook 02.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
 
 from textsep_lab.models.config import UNetConfig
 from textsep_lab.models.film import FiLM
+from textsep_lab.models.network import SeparationNetwork
 
 Tensor = torch.Tensor
 
@@ -29,7 +31,12 @@ class FiLMBlock(nn.Module):
     ) -> None:
         super().__init__()
         conv, norm = (nn.Conv2d, nn.BatchNorm2d) if dims == 2 else (nn.Conv1d, nn.BatchNorm1d)
-        wide = {"kernel_size": 3, "padding": dilation, "dilation": dilation, "bias": False}
+        wide: dict[str, Any] = {
+            "kernel_size": 3,
+            "padding": dilation,
+            "dilation": dilation,
+            "bias": False,
+        }
         self.conv1, self.norm1 = conv(c_in, c_out, **wide), norm(c_out)
         self.conv2, self.norm2 = conv(c_out, c_out, **wide), norm(c_out)
         self.film1, self.film2 = FiLM(query_dim, c_out), FiLM(query_dim, c_out)
@@ -41,7 +48,7 @@ class FiLMBlock(nn.Module):
         return torch.relu(y + self.skip(x))
 
 
-class CompactUNet(nn.Module):
+class CompactUNet(SeparationNetwork):
     """UNet of residual FiLM blocks on mel-spaced bands, the default.
 
     Two by two neighbours of the input are first stacked as channels (pixel unshuffle, Shi et al.
@@ -66,10 +73,11 @@ class CompactUNet(nn.Module):
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         self.config = config
-        channels, d = config.channels, None if config.text_dim is None else self.QUERY_DIM
-        if d is not None:
-            self.wanted = nn.Linear(config.text_dim, d)
-            self.unwanted = nn.Linear(config.text_dim, d, bias=False)
+        channels, text_dim = config.channels, config.text_dim
+        d = None if text_dim is None else self.QUERY_DIM
+        if text_dim is not None:
+            self.wanted = nn.Linear(text_dim, self.QUERY_DIM)
+            self.unwanted = nn.Linear(text_dim, self.QUERY_DIM, bias=False)
             nn.init.zeros_(self.unwanted.weight)
             self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.BatchNorm1d(config.n_freq)
@@ -157,7 +165,8 @@ class GuidedUNet(CompactUNet):
         super().__init__(config)
         self.text_agnostic = CompactUNet(replace(config, name="compact", text_dim=None))
         self.text_agnostic.requires_grad_(False)
-        self.register_load_state_dict_pre_hook(_rename_twin)
+        # torch has no types for this one.
+        self.register_load_state_dict_pre_hook(_rename_twin)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> GuidedUNet:
         super().train(mode)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from textsep_lab.separation.registry import METHODS
-from textsep_lab.signal.timegate import DEFAULT_FADE
+from textsep_lab.signal.config import DEFAULT_FADE
 from textsep_lab.utils.registry import Choices
 
 MODES = Choices("mode", ("keep", "remove"))

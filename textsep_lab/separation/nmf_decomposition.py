@@ -123,7 +123,9 @@ def fit_activations(
     return Decomposition(bases, np.concatenate(activations, 1) * scale)
 
 
-def _update(v: np.ndarray, w: np.ndarray | None, h: np.ndarray, iterations: int):
+def _update(
+    v: np.ndarray, w: np.ndarray | None, h: np.ndarray, iterations: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Update both factors of ``v ≈ wh``, or w alone, from a constant start, where it is None."""
     # Here, as separating with the network need not wait for it.
     from sklearn.decomposition import non_negative_factorization

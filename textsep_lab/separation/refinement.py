@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
 
 from textsep_lab.detection.detector import Detector
 from textsep_lab.detection.similarity import compare
 from textsep_lab.encoders.query_classifier import QueryClassifier
 from textsep_lab.models.masking import apply_to_channels, band_power, estimate_mask
+from textsep_lab.models.network import SeparationNetwork
 
 Tensor = torch.Tensor
 
@@ -24,7 +24,7 @@ LOGIT_SCALE = 0.6  # of the final mask; below 1, as masks are surer than they ar
 
 
 def refine_mask(
-    network: nn.Module,
+    network: SeparationNetwork,
     waveform: np.ndarray,
     wanted: np.ndarray,
     classifier: QueryClassifier,
@@ -55,7 +55,7 @@ def refine_mask(
 
 
 def mask_against(
-    network: nn.Module, waveform: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray
+    network: SeparationNetwork, waveform: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray
 ) -> Tensor:
     """Return the mask ``[1, n_freq, frames]`` of one of two sounds that are known to be there.
 
@@ -69,7 +69,10 @@ def mask_against(
 
 
 def query_masks(
-    network: nn.Module, waveform: np.ndarray, wanted: np.ndarray, unwanted: np.ndarray | None = None
+    network: SeparationNetwork,
+    waveform: np.ndarray,
+    wanted: np.ndarray,
+    unwanted: np.ndarray | None = None,
 ) -> Tensor:
     """Return a mask ``[n, n_freq, frames]`` for each embedding of what is wanted ``[n, text_dim]``.
 

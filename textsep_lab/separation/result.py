@@ -9,13 +9,16 @@ import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textsep_lab.signal import audio
 from textsep_lab.signal.timegate import Window
 from textsep_lab.utils.paths import atomic_write, make_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Separation:
             f"Confidence that it is there: {100 * self.confidence:.0f} %.",
         ]
 
-    def plot(self):
+    def plot(self) -> Figure:
         """Return a figure: input and output spectrograms, mask with windows, waveforms."""
         from textsep_lab import plots  # drawing is optional and slow to import
 

@@ -6,10 +6,10 @@ Taught in notebooks 00 and 06.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from textsep_lab.detection.detector import Detector, load_detector
 from textsep_lab.encoders.base import TextEncoder
@@ -18,6 +18,7 @@ from textsep_lab.encoders.query_classifier import QueryClassifier
 from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.models import checkpoints
 from textsep_lab.models.masking import Mask
+from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.separation.config import AUTO, MODES, SeparationSettings
 from textsep_lab.separation.gating import gated
 from textsep_lab.separation.registry import METHODS
@@ -51,9 +52,9 @@ class Separator:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: SeparationNetwork,
         encoder: TextEncoder,
-        info: dict | None = None,
+        info: dict[str, Any] | None = None,
         detector: Detector | None = None,
         classifier: QueryClassifier | None = None,
     ) -> None:
@@ -61,7 +62,7 @@ class Separator:
         self._detector, self.classifier = detector, classifier
         self._check_encoder(self.info.get("encoder") or {})
 
-    def _check_encoder(self, trained_with: dict) -> None:
+    def _check_encoder(self, trained_with: dict[str, Any]) -> None:
         name, weights = self.encoder.name, getattr(self.encoder, "weights_sha256", None)
         if trained_with.get("name", name) != name:
             raise ValueError(
@@ -127,7 +128,7 @@ class Separator:
             )
         waveform, sample_rate, file_format = _read(recording, sample_rate)
         samples, auto = waveform.shape[1], isinstance(windows, str)
-        if auto:
+        if isinstance(windows, str):
             windows = self._find_windows(windows, waveform, sample_rate, query)
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
@@ -208,10 +209,12 @@ class Separator:
         return estimate(self, waveform, sample_rate, query, components, unwanted)
 
 
-def _read(recording, sample_rate: int | None):
+def _read(
+    recording: str | Path | np.ndarray, sample_rate: int | None
+) -> tuple[np.ndarray, int, audio.AudioFormat | None]:
     waveform, sample_rate = audio.read(recording, sample_rate)
-    is_file = isinstance(recording, str | Path)
-    return waveform, sample_rate, audio.file_format(recording) if is_file else None
+    stored = audio.file_format(recording) if isinstance(recording, str | Path) else None
+    return waveform, sample_rate, stored
 
 
 def load_separator(checkpoint: str | Path | None = None) -> Separator:

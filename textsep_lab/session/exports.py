@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -123,7 +124,7 @@ def _request(given: dict[str, Any]) -> Request:
 
 
 def _open(name: str, kind: str) -> Recording | None:
-    openers = {"example": open_example, "esc50": open_esc50}
+    openers: dict[str, Callable[[str], Recording]] = {"example": open_example, "esc50": open_esc50}
     return openers[kind](name) if kind in openers else None
 
 

@@ -117,7 +117,10 @@ class Session:
         """
         found = gemini.describe(self.recording.waveform, self.recording.sample_rate, say=say)
         return [
-            Suggestion(x.label, None, () if x.start is None else ((x.start, x.end),)) for x in found
+            Suggestion(
+                x.label, None, () if x.start is None or x.end is None else ((x.start, x.end),)
+            )
+            for x in found
         ]
 
     def separate(
@@ -182,8 +185,8 @@ class Session:
         masks = {q: self._mask(self.recording, q.text, request) for q in request.queries}
         mask = _combine(masks)
         out = gated(mask, one.input, one.sample_rate, one.gate, request.mode)
-        facts = {"query": request.title, "mode": request.mode, "confidence": confidence}
-        return replace(one, mask=mask.values[0].numpy(), **out._asdict(), **facts)
+        facts = {**out._asdict(), "query": request.title, "mode": request.mode}
+        return replace(one, mask=mask.values[0].numpy(), confidence=confidence, **facts)
 
     def _mask(self, recording: Recording, query: str, request: Request) -> Mask:
         """Return a query's mask; it depends on no window, so keep it."""

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile as sf
@@ -112,7 +113,11 @@ def _is_cut_off(path: Path) -> bool:
         tail = file.read()
     if header[:4] == b"OggS":
         return _last_page_is_cut_off(tail)
-    kinds = {b"RIFFWAVE": "little", b"FORMAIFF": "big", b"FORMAIFC": "big"}
+    kinds: dict[bytes, Literal["little", "big"]] = {
+        b"RIFFWAVE": "little",
+        b"FORMAIFF": "big",
+        b"FORMAIFC": "big",
+    }
     order = kinds.get(header[:4] + header[8:12])
     promised = int.from_bytes(header[4:8], order) if order else 0
     # Recorders that stream leave 0 or the largest number here; those files are whole.

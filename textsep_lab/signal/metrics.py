@@ -5,6 +5,8 @@ Taught in notebook 05.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -53,14 +55,19 @@ def snr(estimate: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return _guarded(signal_noise_ratio, estimate, reference, silent_estimate=0.0)
 
 
-def _guarded(metric, estimate, reference, silent_estimate: float = -np.inf) -> np.ndarray:
+def _guarded(
+    metric: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    estimate: np.ndarray,
+    reference: np.ndarray,
+    silent_estimate: float = -np.inf,
+) -> np.ndarray:
     estimate, reference = np.asarray(estimate), np.asarray(reference)
     if estimate.shape != reference.shape:
         raise ValueError(f"Estimate {estimate.shape} and reference {reference.shape} differ.")
     # Double precision: the ratio of a near-perfect estimate is a small difference.
     doubles = (np.array(x, np.float64, order="C") for x in (estimate, reference))
-    values = metric(*map(torch.from_numpy, doubles))
-    values = np.where(np.any(estimate, axis=-1), values.numpy(), silent_estimate)
+    ratios = metric(*map(torch.from_numpy, doubles)).numpy()
+    values = np.where(np.any(estimate, axis=-1), ratios, silent_estimate)
     return np.where(np.any(reference, axis=-1), values, np.nan)
 
 
@@ -89,7 +96,9 @@ def mean_interval(values: np.ndarray, seed: int = 0, draws: int = 2000) -> tuple
     return float(low), float(high)
 
 
-def auroc(score: np.ndarray, truth: np.ndarray, seed: int = 0, draws: int = 1000):
+def auroc(
+    score: np.ndarray, truth: np.ndarray, seed: int = 0, draws: int = 1000
+) -> tuple[float, float, float]:
     """Return the area under the ROC curve with its 95 % bootstrap interval.
 
     Args:

@@ -71,8 +71,8 @@ class Stft:
         """
         if waveform.ndim == 2:
             return self(waveform).abs()
-        power = sum(self(channel).abs().square() for channel in waveform.unbind(1))
-        return (power / waveform.shape[1]).sqrt()
+        powers = (self(channel).abs().square() for channel in waveform.unbind(1))
+        return (sum(powers, waveform.new_zeros(())) / waveform.shape[1]).sqrt()
 
     def inverse(self, spectrogram: Tensor, length: int) -> Tensor:
         """Transform ``[batch, freq, time]`` back to exactly ``[batch, length]``."""

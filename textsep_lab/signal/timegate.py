@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from textsep_lab.signal.config import DEFAULT_FADE
+
 Window = tuple[float, float]
-DEFAULT_FADE = 0.07
 
 
 def check_windows(windows: Iterable[Iterable[float]], duration: float) -> list[Window]:

@@ -1,8 +1,12 @@
 """Animals of the farm and the house: source-filter voices. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
+    Formants,
+    Numbers,
     add,
     contour,
     formants,
@@ -17,7 +21,9 @@ from textsep_lab.data.sounds.primitives import (
 )
 
 
-def tract(rng, centres, spread=0.08, width=0.14):
+def tract(
+    rng: np.random.Generator, centres: Numbers, spread: float = 0.08, width: float = 0.14
+) -> Formants:
     """One animal's resonances around `centres` in Hz: (centres, widths, falling gains)."""
     centres = np.asarray(centres) * np.exp(spread * rng.normal(size=len(centres)))
     gains = rng.uniform(0.45, 0.9) ** np.arange(len(centres))
@@ -25,7 +31,7 @@ def tract(rng, centres, spread=0.08, width=0.14):
 
 
 @sound
-def dog(rng, n, rate):
+def dog(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Barks: a pitch that rises and falls under a sharp onset, hoarse source, four formants.
 
     Source-filter voice (Klatt 1980); small dogs bark higher, shorter and through a smaller head.
@@ -46,7 +52,7 @@ def dog(rng, n, rate):
 
 
 @sound
-def cat(rng, n, rate):
+def cat(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Meows: a mouth that opens and closes, morphing three formant sets over a long glide."""
     f0 = log_uniform(rng, 380, 850)
     mouths = [
@@ -66,7 +72,7 @@ def cat(rng, n, rate):
 
 
 @sound
-def rooster(rng, n, rate):
+def rooster(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Cock-a-doodle-doo: four bright syllables, the last long and falling."""
     f0 = log_uniform(rng, 480, 800)
     mouth = tract(rng, [1100, 2000, 3100, 4800], 0.12)
@@ -89,7 +95,7 @@ def rooster(rng, n, rate):
 
 
 @sound
-def hen(rng, n, rate):
+def hen(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Clucks: short rising chirps of a small throat, now and then one long cackle."""
     f0, mouth = log_uniform(rng, 350, 620), tract(rng, [900, 1700, 2800], 0.12)
     cackle = rng.uniform(0.05, 0.25)
@@ -105,7 +111,7 @@ def hen(rng, n, rate):
 
 
 @sound
-def crow(rng, n, rate):
+def crow(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Caws: a rough voice, half noise, under two strong resonances."""
     f0, mouth = log_uniform(rng, 320, 520), tract(rng, [1150, 1750, 2900], 0.12)
     length, rough = rng.uniform(0.2, 0.45), rng.uniform(0.3, 0.9)
@@ -119,7 +125,7 @@ def crow(rng, n, rate):
 
 
 @sound
-def cow(rng, n, rate):
+def cow(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Moos: a low voice that opens slowly from a hum to a bright vowel."""
     f0 = log_uniform(rng, 85, 190)
     mouths = [tract(rng, c, 0.12) for c in ([260, 750, 2000], [600, 1150, 2300])]
@@ -135,7 +141,7 @@ def cow(rng, n, rate):
 
 
 @sound
-def sheep(rng, n, rate):
+def sheep(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Bleats: a nasal voice shaken 7 to 13 times a second in pitch and loudness."""
     f0, mouth = log_uniform(rng, 180, 430), tract(rng, [650, 1500, 2500, 3600], 0.12)
     shake, depth = rng.uniform(7, 13), rng.uniform(0.3, 0.7)
@@ -151,7 +157,7 @@ def sheep(rng, n, rate):
 
 
 @sound
-def pig(rng, n, rate):
+def pig(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Grunts: short noisy low pulses through a long snout, and now and then a squeal."""
     f0, mouth = log_uniform(rng, 55, 120), tract(rng, [380, 850, 1700, 2600], 0.15)
     squeal = rng.uniform(0, 0.3)

@@ -1,5 +1,7 @@
 """A folder of rendered clips in the layout of ESC-50 (Piczak 2015). Taught in notebook 01."""
 
+from __future__ import annotations
+
 import csv
 import os
 import shutil
@@ -142,7 +144,13 @@ def write_dataset(
     return dest
 
 
-def check_request(names, clips_per_label, seed, duration, sample_rate) -> list[str]:
+def check_request(
+    names: Iterable[str] | None,
+    clips_per_label: int,
+    seed: int,
+    duration: float,
+    sample_rate: int,
+) -> list[str]:
     """Check everything that can be wrong before the first clip; return the labels to render."""
     if clips_per_label < 1:
         raise ValueError(f"clips_per_label must be at least 1, not {clips_per_label}.")

@@ -1,5 +1,7 @@
 """What hands and feet do: claps, steps and brushing. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.people import VOWELS, vowel
@@ -22,7 +24,7 @@ from textsep_lab.data.sounds.primitives import (
 
 
 @sound
-def clapping(rng, n, rate):
+def clapping(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Claps of one to forty pairs of hands: noise bursts around 1 kHz (PhISEM, Cook 1997)."""
     out = np.zeros(n)
     people = int(log_uniform(rng, 1, 40))
@@ -38,7 +40,7 @@ def clapping(rng, n, rate):
 
 
 @sound
-def footsteps(rng, n, rate):
+def footsteps(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Steps: a heel thud, then a toe, on floor, wood or gravel (PhISEM, Cook 1997)."""
     gap, ground = rng.uniform(0.35, 0.85), rng.integers(3)
     freqs = log_uniform(rng, 70, (900, 500, 300)[ground], 5)
@@ -59,7 +61,7 @@ def footsteps(rng, n, rate):
 
 
 @sound
-def brushing_teeth(rng, n, rate):
+def brushing_teeth(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Strokes of a brush: bright noise, three to six strokes a second, in bouts with rests."""
     pace = rng.uniform(2.8, 6) * (1 + 0.06 * slow(rng, n, rate, 2))
     swing = np.sin(np.pi * np.cumsum(pace) / rate)

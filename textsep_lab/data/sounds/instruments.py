@@ -1,8 +1,11 @@
 """Musical instruments: modal, plucked-string, additive and drum models. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
+    Numbers,
     add,
     band,
     burst,
@@ -25,12 +28,12 @@ SCALE = np.array([0, 2, 4, 5, 7, 9, 11])
 CHORDS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 5, 7), (0, 3, 7, 12))
 
 
-def hertz(semitones):
+def hertz(semitones: Numbers | float) -> np.ndarray:
     """Frequency in Hz of a note counted in semitones from middle C."""
     return 261.63 * 2 ** (np.asarray(semitones) / 12)
 
 
-def melody(rng, count, low, high):
+def melody(rng: np.random.Generator, count: int, low: int, high: int) -> np.ndarray:
     """Notes in semitones from middle C: a random walk on a major scale between low and high."""
     steps = np.cumsum(rng.integers(-3, 4, count)) + rng.integers(0, 7)
     notes = rng.integers(0, 12) + SCALE[steps % 7] + 12 * (steps // 7)
@@ -38,7 +41,7 @@ def melody(rng, count, low, high):
 
 
 @sound
-def piano(rng, n, rate):
+def piano(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Struck strings: stretched partials f k sqrt(1 + B k^2), hammer comb, decay by pitch.
 
     Inharmonicity after Fletcher 1964; notes of a random tune, some of them chords.
@@ -60,7 +63,9 @@ def piano(rng, n, rate):
     return out
 
 
-def pluck(rng, n, rate, f0, damping, bright):
+def pluck(
+    rng: np.random.Generator, n: int, rate: int, f0: float, damping: float, bright: float
+) -> np.ndarray:
     """Plucked string [n] of Karplus & Strong 1983, one period of the loop at a time.
 
     The loop averages two neighbours; a linear fractional delay keeps it in tune (Jaffe & Smith).
@@ -78,9 +83,9 @@ def pluck(rng, n, rate, f0, damping, bright):
 
 
 @sound
-def guitar(rng, n, rate):
+def guitar(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Plucked strings in arpeggios or strummed chords (Karplus & Strong 1983) on a wooden body."""
-    strum, root = rng.uniform() < 0.4, rng.integers(-20, -6)
+    strum, root = rng.uniform() < 0.4, int(rng.integers(-20, -6))
     gap = log_uniform(rng, 0.35, 1.2) if strum else log_uniform(rng, 0.12, 0.5)
     damping, bright = 1 - log_uniform(rng, 0.001, 0.01), log_uniform(rng, 1500, 6000)
     starts = onsets(rng, n, rate, gap, rng.choice([0.03, 0.25]))
@@ -97,7 +102,7 @@ def guitar(rng, n, rate):
 
 
 @sound
-def organ(rng, n, rate):
+def organ(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Pipes: chords of additive drawbar ranks that hold and change, with a tremulant in some."""
     ranks = rng.permutation([0.5, 1, 2, 3, 4, 6, 8])[: rng.integers(3, 7)]
     ranks = np.unique(np.append(ranks, 1))
@@ -119,7 +124,7 @@ def organ(rng, n, rate):
 
 
 @sound
-def flute(rng, n, rate):
+def flute(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A blown pipe: few harmonics, vibrato that grows in each note, and breath around the pitch."""
     length, vibrato, depth = (
         log_uniform(rng, 0.18, 1.1),
@@ -130,7 +135,7 @@ def flute(rng, n, rate):
     starts = onsets(rng, n, rate, length, 0.25)
     out = np.zeros(n)
     for at, note in zip(starts, melody(rng, len(starts), 2, 29), strict=True):
-        m, f0 = samples(rate, length * rng.uniform(0.75, 1.05)), hertz(note)
+        m, f0 = samples(rate, length * rng.uniform(0.75, 1.05)), float(hertz(note))
         wave = np.sin(2 * np.pi * vibrato * np.arange(m) / rate) * contour(m, [0, 1, 1])
         pitch = f0 * (1 + depth * wave) * contour(m, [0.985, 1, 1, 1], [0, 0.08, 0.5, 1])
         blown = tone(rng, pitch, rate) * (1 + 0.15 * wave)
@@ -144,7 +149,9 @@ def flute(rng, n, rate):
     return out
 
 
-def kit(rng, rate):
+def kit(
+    rng: np.random.Generator, rate: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """One drum kit: kick (falling sine), snare (modes and wires), hat (bright noise), tom."""
     m = samples(rate, 0.45)
     fall = log_uniform(rng, 45, 70) * (1 + rng.uniform(1.5, 4) * burst(m, rate, 0.001, 0.025))
@@ -163,7 +170,7 @@ def kit(rng, rate):
 
 
 @sound
-def drums(rng, n, rate):
+def drums(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A beat on a grid of sixteenths: kick, snare, hat and tom in a pattern drawn for the clip."""
     pieces = kit(rng, rate)
     sixteenth = 15 / rng.uniform(75, 160)
@@ -182,7 +189,7 @@ def drums(rng, n, rate):
 
 
 @sound
-def church_bells(rng, n, rate):
+def church_bells(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Bells: hum, prime, minor third, fifth and nominal, each with its own long decay.
 
     Partial ratios of a tuned bell after Rossing & Perrin 1987; one to four bells ring in turn.

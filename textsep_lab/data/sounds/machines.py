@@ -1,5 +1,7 @@
 """Motors, vehicles and signals: harmonic combs with jitter, noise, beeps. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
@@ -24,7 +26,7 @@ from textsep_lab.data.sounds.primitives import (
 )
 
 
-def revs(rng, n, rate, amount):
+def revs(rng: np.random.Generator, n: int, rate: int, amount: float) -> np.ndarray:
     """Relative speed curve of an engine: a slow wander and a few swells of the throttle."""
     curve = 0.02 * slow(rng, n, rate, 3)
     for at in onsets(rng, n, rate, rng.uniform(1.0, 3.0), 0.4):
@@ -34,7 +36,7 @@ def revs(rng, n, rate, amount):
 
 
 @sound
-def engine(rng, n, rate):
+def engine(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A car at idle or under throttle: 18 to 75 firings a second through exhaust resonances."""
     speed = revs(rng, n, rate, rng.choice([0.0, 0.3, 1.5]))
     firing = log_uniform(rng, 18, 75) * speed
@@ -48,7 +50,7 @@ def engine(rng, n, rate):
 
 
 @sound
-def chainsaw(rng, n, rate):
+def chainsaw(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A two-stroke motor: harsh comb of 70 to 220 Hz, idling, revving and biting into wood."""
     speed = revs(rng, n, rate, rng.uniform(0.3, 1.4))
     firing = log_uniform(rng, 70, 140) * speed * (1 + 0.012 * slow(rng, n, rate, 50))
@@ -60,7 +62,7 @@ def chainsaw(rng, n, rate):
 
 
 @sound
-def helicopter(rng, n, rate):
+def helicopter(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Blade slap: low noise and thumps gated 8 to 22 times a second, over a turbine's whine."""
     blade = log_uniform(rng, 8, 22) * (1 + 0.01 * slow(rng, n, rate, 1))
     beat = 0.5 + 0.5 * tone(rng, blade, rate)
@@ -78,7 +80,7 @@ def helicopter(rng, n, rate):
 
 
 @sound
-def vacuum_cleaner(rng, n, rate):
+def vacuum_cleaner(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A universal motor's whine with overtones in a broad rush of air, with a spin-up in some."""
     spin = np.ones(n)
     if rng.uniform() < 0.3:
@@ -95,7 +97,7 @@ def vacuum_cleaner(rng, n, rate):
 
 
 @sound
-def washing_machine(rng, n, rate):
+def washing_machine(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A drum that turns: motor hum, slosh of water once a turn, a spin's rising whine in some."""
     turn = log_uniform(rng, 0.6, 3) if rng.uniform() < 0.6 else log_uniform(rng, 8, 18)
     phase = 2 * np.pi * turn * np.arange(n) / rate + rng.uniform(0, 6)
@@ -110,7 +112,7 @@ def washing_machine(rng, n, rate):
 
 
 @sound
-def airplane(rng, n, rate):
+def airplane(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A fly-over: roar that darkens as it leaves, with a propeller comb or a jet's whine."""
     near = contour(
         n, [rng.uniform(0.2, 0.9), 1, rng.uniform(0.2, 0.9)], [0, rng.uniform(0.2, 0.8), 1]
@@ -130,7 +132,7 @@ def airplane(rng, n, rate):
 
 
 @sound
-def train(rng, n, rate):
+def train(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Wheels on rail joints in double clacks over a rumble, in some clips a chord of horns."""
     rumble = unit(band(noise(rng, n), rate, 40, log_uniform(rng, 200, 600), 1))
     rumble = rumble + 0.4 * unit(band(noise(rng, n), rate, 500, 4000, 1))

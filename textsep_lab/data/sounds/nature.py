@@ -1,5 +1,7 @@
 """Water, wind, fire and storms: filtered noise and clouds of grains. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
@@ -22,7 +24,9 @@ from textsep_lab.data.sounds.primitives import (
 )
 
 
-def bubble(rng, rate, freq, decay, rise=0.1):
+def bubble(
+    rng: np.random.Generator, rate: int, freq: float, decay: float, rise: float = 0.1
+) -> np.ndarray:
     """A bubble of air: a sine that rises as it dies away (van den Doel 2005)."""
     m = samples(rate, 6 * decay)
     t = np.arange(m) / rate
@@ -30,7 +34,7 @@ def bubble(rng, rate, freq, decay, rise=0.1):
 
 
 @sound
-def rain(rng, n, rate):
+def rain(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Steady hiss of far drops and Poisson patter of near ones (PhISEM, Cook 1997)."""
     hiss = unit(band(noise(rng, n), rate, log_uniform(rng, 200, 1500), 12000, 1))
     dark = smooth(hiss, rate, log_uniform(rng, 300, 2500))
@@ -45,7 +49,7 @@ def rain(rng, n, rate):
 
 
 @sound
-def sea_waves(rng, n, rate):
+def sea_waves(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Swell and surf: noise whose loudness and brightness rise slowly and fall after the break."""
     period = rng.uniform(2.5, 8)
     swell = np.zeros(n)
@@ -62,7 +66,7 @@ def sea_waves(rng, n, rate):
 
 
 @sound
-def wind(rng, n, rate):
+def wind(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Gusts: noise through resonances that swell on their own, sometimes a howl (Farnell 2010)."""
     source = noise(rng, n)
     gust = np.exp(rng.uniform(0.4, 0.9) * slow(rng, n, rate, rng.uniform(0.6, 2)))
@@ -79,7 +83,7 @@ def wind(rng, n, rate):
 
 
 @sound
-def thunderstorm(rng, n, rate):
+def thunderstorm(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A crack and a rolling rumble of low noise bursts, over rain in most clips (Farnell 2010)."""
     out = rng.choice([0.0, 0.02, 0.05, 0.12]) * unit(smooth(rain(rng, n, rate), rate, 2500))
     for at in onsets(rng, n, rate, rng.uniform(2.5, 5))[: rng.integers(1, 3)]:
@@ -102,7 +106,7 @@ def thunderstorm(rng, n, rate):
 
 
 @sound
-def crackling_fire(rng, n, rate):
+def crackling_fire(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A low roar, soft hiss and heavy-tailed crackles that ring for a few milliseconds."""
     flame = np.exp(0.4 * slow(rng, n, rate, 6))
     roar = unit(band(noise(rng, n), rate, 40, log_uniform(rng, 120, 500), 1)) * flame
@@ -117,7 +121,7 @@ def crackling_fire(rng, n, rate):
 
 
 @sound
-def water_drops(rng, n, rate):
+def water_drops(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Single drops: a click of impact and one or two rising bubbles (van den Doel 2005)."""
     base, gap = log_uniform(rng, 450, 1800), log_uniform(rng, 0.25, 1.4)
     out = np.zeros(n)
@@ -133,7 +137,7 @@ def water_drops(rng, n, rate):
 
 
 @sound
-def pouring_water(rng, n, rate):
+def pouring_water(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A stream of bubbles whose pitch climbs as the vessel fills, over a soft splash of noise."""
     low, high = log_uniform(rng, 350, 700), log_uniform(rng, 900, 2200)
     begin, end = rng.uniform(0, 0.15), rng.uniform(0.75, 1.0)
@@ -151,7 +155,7 @@ def pouring_water(rng, n, rate):
 
 
 @sound
-def toilet_flush(rng, n, rate):
+def toilet_flush(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A rush of water that swells fast, holds and drains away in gurgles."""
     start, hold = rng.uniform(0.02, 0.15), rng.uniform(0.45, 0.7)
     rush = contour(n, [0, 0, 1, 0.8, 0.25, 0.15], [0, start, start + 0.1, hold, hold + 0.2, 1])

@@ -1,5 +1,7 @@
 """Things that are hit, clicked, broken, opened or sawn: modal synthesis. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
@@ -25,7 +27,7 @@ from textsep_lab.data.sounds.primitives import (
 
 
 @sound
-def door_wood_knock(rng, n, rate):
+def door_wood_knock(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Knocks: groups of two to five hits on the damped modes of a wooden panel."""
     freqs = log_uniform(rng, 90, 1600, 10)
     t60 = log_uniform(rng, 0.04, 0.16) * (freqs[0] / freqs) ** 0.3
@@ -40,7 +42,9 @@ def door_wood_knock(rng, n, rate):
     return out
 
 
-def click(rng, rate, freqs, t60, thump):
+def click(
+    rng: np.random.Generator, rate: int, freqs: np.ndarray, t60: float, thump: float
+) -> np.ndarray:
     """A switch or a key: a millisecond of noise that rings small plastic modes and a thump."""
     m = samples(rate, 0.12)
     hit = noise(rng, m) * burst(m, rate, 0.0002, rng.uniform(0.0006, 0.002))
@@ -50,7 +54,7 @@ def click(rng, rate, freqs, t60, thump):
 
 
 @sound
-def mouse_click(rng, n, rate):
+def mouse_click(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Clicks in pairs, press and release 60 to 160 ms apart, one to six pairs."""
     freqs, thump = log_uniform(rng, 1500, 6500, 5), log_uniform(rng, 200, 600)
     t60, hold = log_uniform(rng, 0.006, 0.025), rng.uniform(0.06, 0.16)
@@ -64,7 +68,7 @@ def mouse_click(rng, n, rate):
 
 
 @sound
-def keyboard_typing(rng, n, rate):
+def keyboard_typing(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Runs of key strokes: each key slightly different, down and softly up again."""
     freqs, thump = log_uniform(rng, 900, 5000, 5), log_uniform(rng, 120, 350)
     t60, gap = log_uniform(rng, 0.01, 0.04), log_uniform(rng, 0.09, 0.26)
@@ -84,7 +88,7 @@ def keyboard_typing(rng, n, rate):
 
 
 @sound
-def clock_tick(rng, n, rate):
+def clock_tick(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Ticks at an even beat, tick and tock on slightly different damped metal modes."""
     beat, uneven = (
         rng.choice([0.2, 0.25, 0.4, 0.5, 1.0]) * rng.uniform(0.95, 1.05),
@@ -103,7 +107,7 @@ def clock_tick(rng, n, rate):
 
 
 @sound
-def glass_breaking(rng, n, rate):
+def glass_breaking(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A crash of noise, then shards: high lightly damped modes at thinning random times."""
     at, spread = int(rng.uniform(0.02, 0.35) * n), rng.uniform(0.1, 0.5)
     m = samples(rate, 0.5)
@@ -125,7 +129,7 @@ def glass_breaking(rng, n, rate):
 
 
 @sound
-def can_opening(rng, n, rate):
+def can_opening(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A tab's click, the hiss of gas and a metal crack."""
     at = int(rng.uniform(0.05, 0.3) * n)
     freqs = log_uniform(rng, 900, 6500, 8)
@@ -148,7 +152,7 @@ def can_opening(rng, n, rate):
 
 
 @sound
-def door_wood_creaks(rng, n, rate):
+def door_wood_creaks(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Stick and slip: pulses of a wandering rate ring the modes of wood (Farnell 2010)."""
     freqs = log_uniform(rng, 250, 3200, 8)
     out = np.zeros(n)
@@ -163,7 +167,7 @@ def door_wood_creaks(rng, n, rate):
 
 
 @sound
-def hand_saw(rng, n, rate):
+def hand_saw(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Strokes of a saw: tooth-rate pulses and noise through wood, loud push and softer pull."""
     pace = rng.uniform(0.9, 2.8) * (1 + 0.06 * slow(rng, n, rate, 1.5))
     swing = np.sin(2 * np.pi * np.cumsum(pace) / rate)
@@ -177,7 +181,7 @@ def hand_saw(rng, n, rate):
 
 
 @sound
-def fireworks(rng, n, rate):
+def fireworks(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Shells: sometimes a rising whistle, a boom of low noise, then a crackle of sparks."""
     out = np.zeros(n)
     for at in onsets(rng, n, rate, log_uniform(rng, 0.5, 2.2), 0.5)[: rng.integers(1, 9)]:

@@ -1,8 +1,12 @@
 """People: voices and breath. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
+    Formants,
+    Numbers,
     add,
     band,
     burst,
@@ -30,13 +34,15 @@ VOWELS = (
 )
 
 
-def vowel(centres, size=1.0):
+def vowel(centres: Numbers, size: float = 1.0) -> Formants:
     """Formant set of a vowel in a head `size` times smaller: (centres, widths, gains)."""
     centres = np.append(centres, 3500) * size
     return centres, 60 + 0.04 * centres, [1, 0.6, 0.35, 0.2]
 
 
-def syllable(rng, rate, f0, size, seconds):
+def syllable(
+    rng: np.random.Generator, rate: int, f0: float, size: float, seconds: float
+) -> np.ndarray:
     """One consonant, a stop or a fricative, that runs into a vowel gliding to another."""
     m = samples(rate, seconds)
     shapes = [vowel(VOWELS[k], size) for k in rng.choice(len(VOWELS), 2, replace=False)]
@@ -53,7 +59,7 @@ def syllable(rng, rate, f0, size, seconds):
 
 
 @sound
-def speech(rng, n, rate):
+def speech(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Babble of one talker: phrases of syllables, pitch falling through each (Klatt 1980)."""
     high = rng.uniform() < 0.5
     f0 = rng.uniform(165, 260) if high else rng.uniform(85, 150)
@@ -62,7 +68,7 @@ def speech(rng, n, rate):
     out, at, left = np.zeros(n), int(rng.uniform(0, 0.4) * rate), 0
     while at < n:
         if left == 0:
-            left, phrase = rng.integers(3, 12), rng.uniform(1.0, 1.25)
+            left, phrase = int(rng.integers(3, 12)), rng.uniform(1.0, 1.25)
             at = min(n - 1, at + int(rng.uniform(0.05, 0.5) * rate))
         spoken = syllable(rng, rate, f0 * phrase, size, pace * rng.uniform(0.7, 1.5))
         add(out, spoken, at, rng.uniform(0.5, 1))
@@ -71,7 +77,7 @@ def speech(rng, n, rate):
 
 
 @sound
-def crying_baby(rng, n, rate):
+def crying_baby(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Cries: a rising and falling wail of 350 to 600 Hz from a small head, then a gasp."""
     f0, size = log_uniform(rng, 350, 580), rng.uniform(1.5, 1.9)
     length, hoarse = rng.uniform(0.5, 1.3), rng.uniform(0.03, 0.3)
@@ -91,7 +97,7 @@ def crying_baby(rng, n, rate):
 
 
 @sound
-def laughing(rng, n, rate):
+def laughing(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Ha-ha-ha: bouts of short vowels with a breath before each, falling in pitch and level."""
     f0, size = log_uniform(rng, 140, 420), rng.uniform(0.95, 1.3)
     step, mouth = rng.uniform(0.15, 0.26), vowel(VOWELS[rng.integers(1, 4)], size)
@@ -114,7 +120,7 @@ def laughing(rng, n, rate):
 
 
 @sound
-def coughing(rng, n, rate):
+def coughing(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Coughs: an explosive burst of throat noise, then a shorter voiced tail."""
     throat = vowel(VOWELS[rng.integers(2, 4)], rng.uniform(0.9, 1.35))
     f0 = log_uniform(rng, 100, 320)
@@ -129,7 +135,7 @@ def coughing(rng, n, rate):
 
 
 @sound
-def sneezing(rng, n, rate):
+def sneezing(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Ah-choo: a drawn breath, a short cry and a wide burst of hiss."""
     size, f0 = rng.uniform(0.95, 1.3), log_uniform(rng, 140, 380)
     out = np.zeros(n)
@@ -147,7 +153,7 @@ def sneezing(rng, n, rate):
 
 
 @sound
-def breathing(rng, n, rate):
+def breathing(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Breaths in and out: noise through one mouth shape for the one, another for the other."""
     size, cycle = rng.uniform(0.9, 1.4), log_uniform(rng, 1.0, 3.2)
     shapes = [vowel(VOWELS[k], size) for k in rng.choice(len(VOWELS), 2, replace=False)]
@@ -168,7 +174,7 @@ def breathing(rng, n, rate):
 
 
 @sound
-def snoring(rng, n, rate):
+def snoring(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Snores: a flapping palate, 25 to 90 rough pulses a second, then a softer breath out."""
     flap, cycle = log_uniform(rng, 25, 90), rng.uniform(1.8, 3.5)
     nose = (log_uniform(rng, 180, 1600, 4), [90, 120, 160, 250], [1, 0.8, 0.5, 0.3])
@@ -185,7 +191,7 @@ def snoring(rng, n, rate):
 
 
 @sound
-def whistle(rng, n, rate):
+def whistle(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A whistled tune or calls of a pea whistle: one sine, breath noise, and vibrato or trill."""
     pea = rng.uniform() < 0.4
     base = min(log_uniform(rng, 1900, 3600) if pea else log_uniform(rng, 750, 1900), 0.35 * rate)

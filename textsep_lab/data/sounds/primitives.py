@@ -4,11 +4,16 @@ Every block takes the sample rate in Hz and works on one-dimensional float64 arr
 the bank is a function ``(rng, n, rate) -> [n]`` marked with `sound`. Taught in notebook 01.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import overload
 
 import numpy as np
 from scipy import signal
 
+Numbers = Sequence[float] | np.ndarray
+Formants = tuple[Numbers, Numbers, Numbers]  # centres and widths in Hz, gains
 Sound = Callable[[np.random.Generator, int, int], np.ndarray]
 REGISTRY: dict[str, Sound] = {}
 
@@ -22,12 +27,18 @@ def sound(function: Sound) -> Sound:
 # --- random numbers and curves ----------------------------------------------------------------
 
 
-def log_uniform(rng, low, high, size=None):
+@overload
+def log_uniform(rng: np.random.Generator, low: float, high: float, size: None = None) -> float: ...
+@overload
+def log_uniform(rng: np.random.Generator, low: float, high: float, size: int) -> np.ndarray: ...
+def log_uniform(
+    rng: np.random.Generator, low: float, high: float, size: int | None = None
+) -> float | np.ndarray:
     """Draw between low and high, evenly per octave: fits frequencies and durations."""
     return np.exp(rng.uniform(np.log(low), np.log(high), size))
 
 
-def contour(n, values, times=None):
+def contour(n: int, values: Numbers, times: Numbers | None = None) -> np.ndarray:
     """Curve [n] through `values` at relative `times` (0 to 1), eased by half cosines."""
     values = np.asarray(values, float)
     times = np.linspace(0, 1, len(values)) if times is None else times
@@ -37,7 +48,7 @@ def contour(n, values, times=None):
     return values[left] + ease * (values[left + 1] - values[left])
 
 
-def slow(rng, n, rate, hz):
+def slow(rng: np.random.Generator, n: int, rate: int, hz: float) -> np.ndarray:
     """Random curve [n], mean 0 and standard deviation near 1, with `hz` new values a second."""
     position = rng.uniform() + np.arange(n) * hz / rate
     return np.interp(
@@ -45,19 +56,19 @@ def slow(rng, n, rate, hz):
     )
 
 
-def burst(n, rate, attack, decay):
+def burst(n: int, rate: int, attack: float, decay: float) -> np.ndarray:
     """Envelope [n] with an attack and an exponential decay, both time constants in seconds."""
     t = np.arange(n) / rate
     return (1 - np.exp(-t / attack)) * np.exp(-t / decay)
 
 
-def fade(n, rate, seconds=0.01):
+def fade(n: int, rate: int, seconds: float = 0.01) -> np.ndarray:
     """Flat envelope [n] with soft ends, so that a tone starts and stops without a click."""
     t = np.arange(n) / rate
     return np.clip(np.minimum(t, t[::-1]) / seconds, 0, 1)
 
 
-def unit(x):
+def unit(x: np.ndarray) -> np.ndarray:
     """Scale to a root mean square of 1; silence stays silence."""
     rms = np.sqrt(np.mean(x**2))
     return x / rms if rms > 0 else x
@@ -66,12 +77,14 @@ def unit(x):
 # --- sources ----------------------------------------------------------------------------------
 
 
-def noise(rng, n):
+def noise(rng: np.random.Generator, n: int) -> np.ndarray:
     """White Gaussian noise [n]."""
     return rng.normal(size=n)
 
 
-def sparse(rng, n, rate, density, tail=0.7):
+def sparse(
+    rng: np.random.Generator, n: int, rate: int, density: float, tail: float = 0.7
+) -> np.ndarray:
     """Poisson impulses [n], `density` a second, with log-normal heights and random signs."""
     count = rng.poisson(density * n / rate)
     out = np.zeros(n)
@@ -80,13 +93,13 @@ def sparse(rng, n, rate, density, tail=0.7):
     return out
 
 
-def tone(rng, f0, rate):
+def tone(rng: np.random.Generator, f0: np.ndarray, rate: int) -> np.ndarray:
     """Sine [n] that follows the frequency curve f0 [n] in Hz; silent above Nyquist."""
     audible = f0 < 0.48 * rate
     return np.sin(rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.cumsum(f0) / rate) * audible
 
 
-def pulses(rng, f0, rate):
+def pulses(rng: np.random.Generator, f0: np.ndarray, rate: int) -> np.ndarray:
     """Band-limited pulse train [n] at the frequency curve f0 [n] in Hz, root mean square near 1.
 
     All harmonics below Nyquist in one closed form: the discrete summation formula of Moorer 1976.
@@ -101,7 +114,14 @@ def pulses(rng, f0, rate):
     return (comb + (fitting - whole) * np.cos(2 * (whole + 1) * half)) / np.sqrt(fitting / 2)
 
 
-def voice(rng, f0, rate, breath=0.1, jitter=0.01, tilt=800.0):
+def voice(
+    rng: np.random.Generator,
+    f0: np.ndarray,
+    rate: int,
+    breath: float = 0.1,
+    jitter: float = 0.01,
+    tilt: float = 800.0,
+) -> np.ndarray:
     """Voice source [n] on f0 [n]: glottal pulses, tilted 6 dB per octave above `tilt`, and breath.
 
     Jitter is a relative wander of f0; the breath noise follows the pulses, as in Klatt 1980.
@@ -115,13 +135,13 @@ def voice(rng, f0, rate, breath=0.1, jitter=0.01, tilt=800.0):
 # --- filters ----------------------------------------------------------------------------------
 
 
-def smooth(x, rate, cutoff):
+def smooth(x: np.ndarray, rate: int, cutoff: float) -> np.ndarray:
     """One-pole low-pass, 6 dB per octave above `cutoff` in Hz."""
     pole = np.exp(-2 * np.pi * cutoff / rate)
     return signal.lfilter([1 - pole], [1, -pole], x)
 
 
-def band(x, rate, low, high, order=2):
+def band(x: np.ndarray, rate: int, low: float, high: float, order: int = 2) -> np.ndarray:
     """Butterworth band-pass from `low` to `high` in Hz; an edge outside the rate is left open."""
     top = 0.47 * rate
     low, high = min(low, 0.7 * top), min(high, top)
@@ -134,7 +154,9 @@ def band(x, rate, low, high, order=2):
     return signal.sosfilt(sos, x)
 
 
-def formants(x, rate, centres, widths, gains):
+def formants(
+    x: np.ndarray, rate: int, centres: Numbers, widths: Numbers, gains: Numbers
+) -> np.ndarray:
     """Parallel resonators of unit peak gain, in Hz; signs alternate as in Klatt 1980."""
     out = np.zeros(len(x))
     for k, (centre, width, gain) in enumerate(zip(centres, widths, gains, strict=True)):
@@ -146,12 +168,16 @@ def formants(x, rate, centres, widths, gains):
     return out
 
 
-def morph(x, rate, shapes, weights):
+def morph(
+    x: np.ndarray, rate: int, shapes: list[Formants], weights: list[np.ndarray]
+) -> np.ndarray:
     """Mix of formant sets under weight curves [n], one (centres, widths, gains) per curve."""
     return sum(w * formants(x, rate, *shape) for shape, w in zip(shapes, weights, strict=True))
 
 
-def modes(x, rate, freqs, t60, amps):
+def modes(
+    x: np.ndarray, rate: int, freqs: Numbers, t60: Numbers | float, amps: Numbers
+) -> np.ndarray:
     """Modal synthesis: decaying sines in Hz rung by x, each losing 60 dB in its t60 seconds."""
     out = np.zeros(len(x))
     for freq, seconds, amp in zip(freqs, np.broadcast_to(t60, len(freqs)), amps, strict=True):
@@ -161,14 +187,14 @@ def modes(x, rate, freqs, t60, amps):
     return out
 
 
-def impulse(n):
+def impulse(n: int) -> np.ndarray:
     """One hit at time zero [n]."""
     out = np.zeros(n)
     out[0] = 1.0
     return out
 
 
-def room(rng, x, rate):
+def room(rng: np.random.Generator, x: np.ndarray, rate: int) -> np.ndarray:
     """Early reflections and a short decaying tail, drawn anew for every clip."""
     n = int(rng.uniform(0.1, 0.35) * rate)
     t = np.arange(n) / rate
@@ -183,7 +209,14 @@ def room(rng, x, rate):
 # --- events -----------------------------------------------------------------------------------
 
 
-def onsets(rng, n, rate, gap, spread=0.2, start=None):
+def onsets(
+    rng: np.random.Generator,
+    n: int,
+    rate: int,
+    gap: float,
+    spread: float = 0.2,
+    start: float | None = None,
+) -> np.ndarray:
     """Sample positions of events `gap` seconds apart on average, relative `spread`; at least one.
 
     The first falls in the clip's opening quarter, unless `start` in seconds says where.
@@ -195,12 +228,12 @@ def onsets(rng, n, rate, gap, spread=0.2, start=None):
     return (times[times < seconds] * rate).astype(int)
 
 
-def add(out, grain, at, gain=1.0):
+def add(out: np.ndarray, grain: np.ndarray, at: int, gain: float = 1.0) -> None:
     """Add a grain into out from sample `at`; what passes the end is cut."""
     stop = min(len(out), at + len(grain))
     out[at:stop] += gain * grain[: stop - at]
 
 
-def samples(rate, seconds):
+def samples(rate: int, seconds: float) -> int:
     """Length of `seconds` in samples, at least 16."""
     return max(16, int(seconds * rate))

@@ -1,5 +1,7 @@
 """Signals made to be heard: sirens, horns, alarms, telephones. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
@@ -20,7 +22,7 @@ from textsep_lab.data.sounds.primitives import (
 
 
 @sound
-def siren(rng, n, rate):
+def siren(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Wail, yelp or two-tone: a horn whose pitch sweeps between 450 and 1600 Hz (Farnell 2010)."""
     low = log_uniform(rng, 430, 750)
     high = low * (
@@ -40,7 +42,7 @@ def siren(rng, n, rate):
 
 
 @sound
-def car_horn(rng, n, rate):
+def car_horn(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Two reeds a third apart, rich in harmonics, held for one to five blasts."""
     f0 = log_uniform(rng, 300, 480)
     ratios = (1,) if rng.uniform() < 0.25 else (1, rng.uniform(1.18, 1.28))
@@ -50,13 +52,13 @@ def car_horn(rng, n, rate):
     for at in onsets(rng, n, rate, length + rng.uniform(0.12, 0.9), 0.25)[: rng.integers(1, 6)]:
         m = samples(rate, length * rng.uniform(0.7, 1.3))
         bend = contour(m, [0.97, 1, 1, 0.985], [0, 0.08, 0.95, 1])
-        reeds = sum(pulses(rng, f0 * r * bend, rate) for r in ratios)
+        reeds = sum((pulses(rng, f0 * r * bend, rate) for r in ratios), np.zeros(m))
         blast = formants(reeds, rate, bell, [900, 700, 900], [1, 0.8, 0.5])
         add(out, unit(blast) * fade(m, rate, 0.015), at, rng.uniform(0.8, 1))
     return out
 
 
-def ringer(rng, n, rate, strikes):
+def ringer(rng: np.random.Generator, n: int, rate: int, strikes: float) -> np.ndarray:
     """A small bell that a clapper strikes evenly `strikes` times a second."""
     base = log_uniform(rng, 1100, 2600)
     freqs = base * np.array([1, 1.52, 2.02, 2.7, 3.4]) * np.exp(rng.normal(0, 0.03, 5))
@@ -67,7 +69,7 @@ def ringer(rng, n, rate, strikes):
 
 
 @sound
-def clock_alarm(rng, n, rate):
+def clock_alarm(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """An electronic alarm's groups of beeps, or the clatter of a wind-up clock's bell."""
     out = np.zeros(n)
     if rng.uniform() < 0.3:
@@ -90,7 +92,7 @@ def clock_alarm(rng, n, rate):
 
 
 @sound
-def telephone(rng, n, rate):
+def telephone(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """A ringing phone: a bell struck 20 times a second, or an electronic warble of two tones."""
     out = np.zeros(n)
     ring, pause = rng.uniform(0.4, 2.0), rng.uniform(0.3, 2.0)

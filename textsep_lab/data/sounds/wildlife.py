@@ -1,5 +1,7 @@
 """Small wild animals: chirps, trills and buzzing. Taught in notebook 01."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from textsep_lab.data.sounds.primitives import (
@@ -19,7 +21,7 @@ from textsep_lab.data.sounds.primitives import (
 
 
 @sound
-def frog(rng, n, rate):
+def frog(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Croaks: trains of 20 to 90 pulses a second that ring the resonances of a vocal sac."""
     centre, pulse = log_uniform(rng, 350, 1500), log_uniform(rng, 20, 90)
     length, gap = rng.uniform(0.12, 0.6), rng.uniform(0.2, 0.8)
@@ -36,7 +38,7 @@ def frog(rng, n, rate):
 
 
 @sound
-def crickets(rng, n, rate):
+def crickets(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Chirps of two to six pulses on one pure tone of 3 to 6 kHz, one to four insects."""
     out = np.zeros(n)
     t = np.arange(n) / rate
@@ -57,7 +59,7 @@ def crickets(rng, n, rate):
 
 
 @sound
-def chirping_birds(rng, n, rate):
+def chirping_birds(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Songs: phrases of frequency-modulated whistles from 1.5 to 7 kHz, one to four birds."""
     out = np.zeros(n)
     for _ in range(rng.integers(1, 5)):
@@ -79,7 +81,7 @@ def chirping_birds(rng, n, rate):
 
 
 @sound
-def insects(rng, n, rate):
+def insects(rng: np.random.Generator, n: int, rate: int) -> np.ndarray:
     """Flying insects: the harmonics of 90 to 600 wing beats a second, passing near and far."""
     out = np.zeros(n)
     for _ in range(rng.integers(1, 4)):
