@@ -17,6 +17,7 @@ PINS := pyproject.toml constraints.txt $(VENV)/bin/python
 CORE := $(VENV)/.installed-core
 TEST := $(VENV)/.installed-test
 LAB := $(VENV)/.installed-lab
+DOCS := $(VENV)/.installed-docs
 
 .DEFAULT_GOAL := help
 .PHONY: help demo app lab test notebooks lint format docs constraints clean
@@ -56,6 +57,9 @@ format: $(TEST) ## Format the code and mend what the linter can mend
 	$(VENV)/bin/python -m ruff check --fix .
 	$(VENV)/bin/python -m ruff format .
 
+docs: $(DOCS) ## Build the pages on the code into site/, warnings being errors
+	$(VENV)/bin/python -m mkdocs build --strict
+
 constraints: ## Resolve constraints.txt anew, torch kept (needs uv on the PATH and the network)
 	echo 'torch==2.13.0' | uv pip compile --universal --python-version 3.10 --quiet --no-header \
 		--no-annotate --extra test --extra docs --extra laion pyproject.toml - --output-file constraints.new --upgrade
@@ -83,3 +87,8 @@ $(TEST): $(PINS)
 $(LAB): $(PINS)
 	$(PIP_INSTALL) -e '.[lab,demo]'
 	@touch $@ $(CORE)
+
+# With ruff, mkdocstrings breaks long signatures into lines.
+$(DOCS): $(PINS)
+	$(PIP_INSTALL) -e '.[docs]' ruff
+	@touch $@

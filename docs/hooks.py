@@ -1,17 +1,20 @@
 """How the pages read what stands in the code: docstrings by griffe, help texts by click.
 
-MkDocs calls ``on_startup``; mkdocstrings loads `Sections`.
+MkDocs calls what begins with ``on_``; mkdocstrings loads `Sections`.
 """
 
 from __future__ import annotations
 
 import inspect
+import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import click
 import griffe
 
+LOG = logging.getLogger("mkdocs.hooks.textsep_lab")  # a warning fails a strict build
 EXAMPLE = re.compile(r"^Example:[ ]*$", re.MULTILINE)
 LITERAL = re.compile(r"::$", re.MULTILINE)
 BLOCK = re.compile(r"^\x08\n((?:.+\n?)+)", re.MULTILINE)  # what click is not to fill
@@ -34,6 +37,17 @@ def on_startup(**_: Any) -> None:
     from textsep_lab.cli import main
 
     _set_examples(main)
+
+
+def on_pre_build(*, config: Any, **_: Any) -> None:
+    """Warn of each module that no page of a room shows; the commands have a page of their own."""
+    pages = "\n".join(page.read_text("utf-8") for page in Path(config.docs_dir, "api").glob("*.md"))
+    shown = set(re.findall(r"^::: (\S+)$", pages, re.MULTILINE))
+    top = Path(config.config_file_path).parent
+    for file in sorted(top.glob("textsep_lab/*/**/*.py")):
+        parts = file.relative_to(top).with_suffix("").parts
+        if parts[1] != "cli" and not parts[-1].startswith("_") and ".".join(parts) not in shown:
+            LOG.warning("docs/api/%s.md lacks ::: %s", parts[1], ".".join(parts))
 
 
 def _set_examples(command: click.Command) -> None:

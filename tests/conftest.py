@@ -35,8 +35,8 @@ class FakeEncoder:
         return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
-class ToneEar:
-    """Hears which of three tones sounds, and reads their names; all else is the fourth thing."""
+class ToneEncoder:
+    """Knows which of three tones sounds, and their names; all else is the fourth thing."""
 
     name, dim = "tones", 4
     words, hertz = ("low", "middle", "high"), (300, 1000, 3000)
@@ -50,14 +50,14 @@ class ToneEar:
         if not waveform.any():
             raise ValueError("The recording is silent: it sounds like nothing.")
         spectrum = np.abs(np.fft.rfft(waveform / np.abs(waveform).max())) ** 2
-        heard = np.fft.rfftfreq(waveform.shape[1], 1 / sample_rate)
-        near = [np.abs(np.log(np.maximum(heard, 1e-9) / hertz)) < 0.15 for hertz in self.hertz]
+        bins = np.fft.rfftfreq(waveform.shape[1], 1 / sample_rate)
+        near = [np.abs(np.log(np.maximum(bins, 1e-9) / hertz)) < 0.15 for hertz in self.hertz]
         energy = [spectrum[:, band].sum() for band in [*near, ~np.any(near, axis=0)]]
         return np.sqrt(energy / np.sum(energy)).astype(np.float32)
 
 
-class FrameEar(ToneEar):
-    """The same, with frames; like any network, it hears something in silent ones, too."""
+class FrameEncoder(ToneEncoder):
+    """The same, with frames; like any network, it finds something in silent ones, too."""
 
     name, frame_hop = "tone-frames", 0.1
 
@@ -70,10 +70,10 @@ class FrameEar(ToneEar):
         ])  # fmt: skip
 
 
-def ear_calibration(ear: ToneEar, **changes) -> Calibration:
-    """Return curves for a `ToneEar`: a cosine of 1 is as good as certain, one of 0 is none."""
+def tone_calibration(encoder: ToneEncoder, **changes) -> Calibration:
+    """Return curves for a `ToneEncoder`: a cosine of 1 is as good as certain, one of 0 is none."""
     fields = {
-        "encoder": ear.name,
+        "encoder": encoder.name,
         "weights_sha256": None,
         "detection": Logistic((5.0, 5.0), -6.0),
         "presence": Logistic((5.0, 5.0), -5.0),
@@ -86,9 +86,9 @@ def ear_calibration(ear: ToneEar, **changes) -> Calibration:
 
 
 def tone_detector(frames: bool = True, **changes) -> Detector:
-    """Return a detector of tones, whose ear has frames of 0.1 s or none of its own."""
-    ear = FrameEar() if frames else ToneEar()
-    return Detector(ear, ear_calibration(ear, **changes))
+    """Return a detector of tones, whose encoder has frames of 0.1 s or none of its own."""
+    encoder = FrameEncoder() if frames else ToneEncoder()
+    return Detector(encoder, tone_calibration(encoder, **changes))
 
 
 def tone_signal(seconds: float, *events: tuple, rate: int = 16000, channels: int = 1) -> np.ndarray:
@@ -96,13 +96,13 @@ def tone_signal(seconds: float, *events: tuple, rate: int = 16000, channels: int
     time = np.arange(round(seconds * rate)) / rate
     out = np.zeros(len(time))
     for word, start, end in events:
-        hertz = ToneEar.hertz[ToneEar.words.index(word)]
+        hertz = ToneEncoder.hertz[ToneEncoder.words.index(word)]
         out += 0.3 * np.sin(2 * np.pi * hertz * time) * ((time >= start) & (time < end))
     return np.repeat(out[None], channels, axis=0).astype(np.float32)
 
 
 def shaken(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Move every weight (FiLM starts at zero) and norm statistic; return it ready to listen."""
+    """Move every weight (FiLM starts at zero) and norm statistic; return it in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -175,7 +175,7 @@ def make_network():
 def dataset(tmp_path_factory):
     """Folder with 6 classes of 5 clips of 1 s in ESC-50's layout."""
     labels = ["car_horn", "cat", "clock_tick", "dog", "rain", "siren"]
-    folder = tmp_path_factory.mktemp("bank") / "bank"
+    folder = tmp_path_factory.mktemp("data") / "sounds"
     return write_dataset(folder, clips_per_label=5, duration=1.0, labels=labels)
 
 

@@ -322,7 +322,7 @@ def test_a_window_is_dragged_and_the_numbers_follow_and_lead(page):
     page.wait_for_selector(".window-row", state="detached")
 
 
-def test_a_chip_sets_the_query_and_the_windows(page):
+def test_a_suggestion_sets_the_query_and_the_windows(page):
     page.get_by_role("button", name="What's in here?").click()
     page.wait_for_selector(".suggestion")
     assert page.locator(".suggestion").count() == 6
@@ -336,7 +336,7 @@ def test_gemini_suggests_where_there_is_a_key(page, google):
     assert gemini.PRIVACY in page.locator(".gemini").inner_text()
     assert google.requests == []  # nothing is sent before someone asks
     page.get_by_role("button", name="Ask Gemini").click()
-    page.wait_for_selector(".chip >> text=dog barking")
+    page.wait_for_selector(".suggestion >> text=dog barking")
     assert page.locator(".suggestion").all_inner_texts() == ["dog barking", "rain", "wind"]
     assert len(google.requests) == 1
     page.locator(".suggestion", has_text="dog barking").click()

@@ -42,8 +42,8 @@ def toy(tmp_path_factory):
 
 
 @pytest.fixture
-def no_bank(monkeypatch, tmp_path):
-    """The bank is not what these tests are about."""
+def no_sounds(monkeypatch, tmp_path):
+    """The synthetic sounds are not what these tests are about."""
     monkeypatch.setattr("textsep_lab.teaching.helpers.data_root", lambda: tmp_path)
 
 
@@ -92,7 +92,7 @@ def test_a_point_that_is_named_twice_is_one(toy):
     assert sweep.grid(toy, {"lr": "1e-3,0.001,2"}) == [{"lr": 1e-3}, {"lr": 2.0}]
 
 
-def test_a_batch_as_a_user_runs_it(toy, tmp_path, no_bank):
+def test_a_batch_as_a_user_runs_it(toy, tmp_path, no_sounds):
     """One succeeds, one fails in a cell, one leaves less than it says; all are reported."""
     bad = notebook(tmp_path / "bad.ipynb", WORK.replace("== 7", "== 9"))
     poor = notebook(tmp_path / "poor.ipynb", artefacts=("metrics.json", "figure.png"))
@@ -111,7 +111,7 @@ def test_a_batch_as_a_user_runs_it(toy, tmp_path, no_bank):
     assert any(o.output_type == "error" for c in executed.cells for o in c.get("outputs", []))
 
 
-def test_a_sweep_gathers_and_goes_on_where_it_stopped(toy, tmp_path, no_bank, monkeypatch):
+def test_a_sweep_gathers_and_goes_on_where_it_stopped(toy, tmp_path, no_sounds, monkeypatch):
     command = ["notebooks", "sweep", str(toy), "--grid", "steps=1,7", "--grid", "lr=0.1,0.2"]
     done = CliRunner().invoke(main, [*command, "--out", str(tmp_path), "--jobs", "2"])
     assert done.exit_code == 1, done.output

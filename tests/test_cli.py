@@ -224,9 +224,10 @@ def test_mixtures_are_written_with_a_manifest_that_makes_them_again(run, dataset
     assert run(*arguments).exit_code == 2  # the folder is taken
 
 
-def test_bank(run, tmp_path):
-    assert run("data", "bank", "bank", "--clips", 0).exit_code == 2
-    assert not (tmp_path / "bank").exists()
+def test_synthetic(run, tmp_path):
+    done = run("data", "synthetic", "sounds", "--clips", 0)
+    assert done.exit_code == 2 and "at least 1" in done.output
+    assert not (tmp_path / "sounds").exists()
 
 
 def test_train_and_use_the_weights(run, dataset, tmp_path, noise):
@@ -347,7 +348,7 @@ def test_detect_overwrites_nothing_unless_asked(run, tone_detector, street, tmp_
     assert (tmp_path / name).read_bytes() != b"mine"
 
 
-def test_detect_hears_nothing_in_silence(run, tone_detector, tmp_path):
+def test_detect_finds_nothing_in_silence(run, tone_detector, tmp_path):
     sf.write(tmp_path / "silence.wav", np.zeros(8000), 16000)
     done = run("detect", "silence.wav", "--out", "found.csv", "--figure", "found.png")
     assert done.exit_code == 0, done.output
@@ -391,7 +392,7 @@ def test_detect_refuses_bad_files_in_one_sentence(run, tone_detector, tmp_path, 
 
 
 @pytest.mark.parametrize("method", ["unet", "nmf"])
-def test_window_auto_works_where_the_sound_is_heard(run, tone_detector, street, tmp_path, method):
+def test_window_auto_is_where_the_sound_is_detected(run, tone_detector, street, tmp_path, method):
     ask = ("--query", "low", "--window", "auto", "--method", method, "--components", 3)
     done = run("separate", street, *ask, "--out", "out", "--no-figure")
     assert done.exit_code == 0, done.output
@@ -406,7 +407,7 @@ def test_window_auto_works_where_the_sound_is_heard(run, tone_detector, street, 
     assert not np.array_equal(before, after)
 
 
-def test_window_auto_refuses_what_is_heard_nowhere(run, tone_detector, street, tmp_path):
+def test_window_auto_refuses_what_is_detected_nowhere(run, tone_detector, street, tmp_path):
     done = run("separate", street, "--query", "middle", "--window", "auto", "--out", "out")
     refused(done, tmp_path, "detected nowhere")
 
@@ -468,7 +469,7 @@ def test_describe_prints_a_line_a_sound(run, noise, monkeypatch):
 
 
 def test_evaluate_detection_judges_and_calibrates(run, dataset, tmp_path):
-    """With the shipped ears and separator; the shipped calibration is not needed."""
+    """With the shipped encoder and separator; the shipped calibration is not needed."""
     done = run(
         "evaluate",
         "detection",

@@ -1,4 +1,4 @@
-"""The text encoders, the query check and the table of wordings."""
+"""The text encoders, the query check and the table of paraphrases."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def test_load_encoder_is_cached_and_names_the_choices(encoder):
         load_encoder("clap")
 
 
-def test_the_shipped_joint_encoder_reads_with_the_shipped_text_encoder(encoder):
+def test_the_shipped_joint_encoder_uses_the_shipped_text_encoder(encoder):
     joint = registry.load_joint_encoder()
     assert joint is registry.load_joint_encoder("mini-clap") is load_encoder("mini-clap")
     assert isinstance(joint, JointEncoder)
     assert joint.text_encoder is encoder  # 90 MB that need not be there twice
 
 
-def test_an_encoder_that_only_reads_is_no_joint_encoder(encoder):
+def test_an_encoder_of_text_alone_is_no_joint_encoder(encoder):
     assert not isinstance(encoder, JointEncoder)
     with pytest.raises(ValueError, match="minilm-l6-int8 embeds text only, not audio"):
         registry.load_joint_encoder(encoder.name)
@@ -178,7 +178,7 @@ def test_missing_file_is_named(folder_copy, name):
         MiniLMEncoder(folder_copy)
 
 
-def test_wordings_are_complete_and_unique():
+def test_paraphrases_are_complete_and_unique():
     table = captions.load()
     assert list(table.columns) == ["label", "paraphrase", "split"]
     assert table["label"].nunique() == 58
@@ -207,7 +207,7 @@ def test_for_label():
         captions.for_label("dog", "test")
 
 
-def test_heldout_wordings_are_understood(encoder):
+def test_heldout_paraphrases_are_understood(encoder):
     """Measured: 55.5 and 81.7 % top 1, 78.6 and 94.8 % top 5, of 58 classes."""
     table = evaluation.nearest_class_accuracy(encoder, "heldout").set_index("protocol")
     assert table.loc["bare", "top1"] > 0.54
@@ -219,7 +219,7 @@ def test_heldout_wordings_are_understood(encoder):
 
 
 class LookupEncoder:
-    """Knows which label each wording belongs to; rotates the answer by `shift` labels."""
+    """Knows which label each paraphrase belongs to; rotates the answer by `shift` labels."""
 
     name, dim = "lookup", 58
 

@@ -115,7 +115,7 @@ def test_queries_are_what_was_asked_and_held_out_ones_are_held_out(scenes):
         assert (row.query in captions.for_label(row.label)) <= (row.query_kind == "label")
 
 
-def test_every_wording_and_phrase_gets_its_turn():
+def test_every_paraphrase_and_phrase_gets_its_turn():
     drawn = {conditions.query_for("held-out wording", "dog", n) for n in range(60)}
     assert drawn == set(captions.for_label("dog", "heldout"))
     drawn = {conditions.query_for("label in a phrase", "dog", n) for n in range(60)}

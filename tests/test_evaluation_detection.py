@@ -1,4 +1,4 @@
-"""How the ears are judged: scores by hand, curves that never see what they judge, known onsets."""
+"""How a detector is judged: scores by hand, curves that never see what they judge, known onsets."""
 
 import re
 import sys
@@ -301,7 +301,7 @@ def scored(fold, detector):
     return detection.score_scenes(fold, detector.encoder)
 
 
-def test_everything_is_heard_for_every_label(scored, fold):
+def test_everything_is_compared_with_every_label(scored, fold):
     assert scored.labels == [esc50.label_text(x) for x in sorted(fold["category"].unique())]
     for pairs in (scored.clips, scored.mixtures, scored.onsets):
         assert len(pairs) == len(fold)
@@ -353,15 +353,15 @@ def scene(label, group, spans):
     return detection_scenes.Scene(np.ones(160000, np.float32), (label, "b"), "b", group, spans)
 
 
-def perfect_hearing(spans):
+def perfect_similarities(spans):
     time = np.arange(100) / 10
     frames = np.array([[any(a <= t < b for a, b in spans) for t in time]], np.float32)
     return Similarities(np.ones(1), frames, 0.1, 10.0)
 
 
-def test_ears_that_hear_the_truth_predict_its_spans():
+def test_similarities_that_are_the_truth_predict_its_spans():
     truth = [((k / 2, k / 2 + 1.5),) for k in range(10)]
-    pairs = [(scene("a", k, spans), perfect_hearing(spans)) for k, spans in enumerate(truth)]
+    pairs = [(scene("a", k, spans), perfect_similarities(spans)) for k, spans in enumerate(truth)]
     scores = detection.span_scores(detection.ScoredScenes(["a"], [], [], pairs)).set_index("spans")
     assert (scores.loc["predicted spans"] == 1).all()
     assert (scores.loc["always on"] < 0.5).all()
@@ -400,7 +400,7 @@ def test_figures_are_drawn_without_a_warning(axes, draw, tmp_path):
     assert plots.write(figure, tmp_path / "figure.png").stat().st_size > 5000
 
 
-def test_a_bar_stands_where_its_sound_is_heard():
+def test_a_bar_stands_where_its_sound_is_detected():
     axis = plots.detections(WAVE, 16000, TABLE).axes[1]
     bars = [path.get_extents() for bar in axis.collections for path in bar.get_paths()]
     assert [(bar.x0, bar.x1) for bar in bars] == [(0, 1), (1.5, 2), (0, 2)]
@@ -415,7 +415,7 @@ def test_a_bar_stands_where_its_sound_is_heard():
 
 @pytest.fixture(scope="module")
 def judged(dataset, network, fake_encoder, detector):
-    """A whole run with cheap ears and a tiny separator, and no calibration to begin with."""
+    """A whole run with a cheap encoder and a tiny separator, and no calibration to begin with."""
     separator = Separator(network, fake_encoder, {"sha256": "f00d"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detection_report, "load_joint_encoder", lambda name: detector.encoder)

@@ -54,7 +54,7 @@ def peers(monkeypatch):
     }
     monkeypatch.setattr(external_report, "ROWS", known)
     monkeypatch.setattr(external_report, "find", known.__getitem__)
-    monkeypatch.setattr(external_report, "measure", lambda _peer: COST)
+    monkeypatch.setattr(external_report, "measure", lambda _model: COST)
 
 
 def test_without_a_data_set_nothing_is_measured(peers, trained, tmp_path):
@@ -63,7 +63,7 @@ def test_without_a_data_set_nothing_is_measured(peers, trained, tmp_path):
     assert not trained and not (tmp_path / "peers.csv").exists()
 
 
-def test_peers_that_are_missing_say_why(peers, tmp_path):
+def test_models_that_are_missing_say_why(peers, tmp_path):
     files = {path.name for path in external_report.run().write(tmp_path)}
     assert files == {"peers.md", "peers.csv"}
     text = (tmp_path / "peers.md").read_text(encoding="utf-8")
@@ -86,7 +86,7 @@ def trained(monkeypatch):
     return asked
 
 
-def test_peers_are_trained_for_the_same_time_on_the_other_folds(peers, trained, dataset, tmp_path):
+def test_models_are_trained_for_the_same_time_on_the_other_folds(peers, trained, dataset, tmp_path):
     report = external_report.run(dataset, (4,), minutes=2, limit=7)
     assert trained == [("there", 2, (1, 2, 3), 7)]
     assert "| 1.50 [1.00, 2.00] dB | 20 steps of 8 in 2.0 min |" in report.text

@@ -1,5 +1,6 @@
 """What a system costs: counted by hand, timed by a clock of the test's own, imported with care."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from torch import nn
 from textsep_lab.evaluation import cold_start, speed
 from textsep_lab.models.config import UNetConfig
 from textsep_lab.separation.separator import Separator
+
+MEMORY_IS_TOLD = importlib.util.find_spec("resource") is not None  # not by Windows
 
 
 class Known(nn.Module):
@@ -27,10 +30,10 @@ class Known(nn.Module):
         self.square = nn.Conv2d(1, 4, (3, 5), padding=(1, 2), bias=False)
         self.up = nn.ConvTranspose2d(4, 2, 2, stride=2)
 
-    def forward(self, heard, query):
-        self.frames = heard.shape[-1]
-        self.linear(query), self.flat(heard), self.up(self.square(heard[:, None]))
-        return torch.sigmoid(heard)
+    def forward(self, magnitude, query):
+        self.frames = magnitude.shape[-1]
+        self.linear(query), self.flat(magnitude), self.up(self.square(magnitude[:, None]))
+        return torch.sigmoid(magnitude)
 
 
 class Clock:
@@ -58,14 +61,14 @@ def separator(fake_encoder, detector, make_network, monkeypatch):
 
 
 def sleeper(clock, name, seconds, met):
-    """Return a contestant that takes its next time of `seconds` at each call."""
+    """Return a system that takes its next time of `seconds` at each call."""
     times = iter(seconds)
 
-    def contestant(heard):
-        met.append((name, heard.shape))
+    def system(waveform):
+        met.append((name, waveform.shape))
         clock.now += next(times)
 
-    return contestant
+    return system
 
 
 def test_macs_are_those_counted_by_hand():
@@ -84,7 +87,7 @@ def test_macs_a_second_do_not_depend_on_the_length(make_network, text_dim):
     )
 
 
-def test_contestants_take_turns_and_the_first_turn_warms_up(clock):
+def test_systems_take_turns_and_the_first_turn_warms_up(clock):
     met = []
     table = speed.latency(
         {
@@ -140,8 +143,8 @@ def test_a_sweep_uses_the_threads_it_names_and_puts_them_back_after_a_failure(se
 
 
 def test_a_length_that_would_take_too_long_is_left_out_and_says_so(separator, clock):
-    def separate(heard, *_args, **_kwargs):
-        clock.now += 2 * heard.shape[1] / 16000  # half as fast as real time
+    def separate(waveform, *_args, **_kwargs):
+        clock.now += 2 * waveform.shape[1] / 16000  # half as fast as real time
 
     separator.separate = separate
     table = speed.sweep(
@@ -166,18 +169,18 @@ def test_a_first_run_over_the_budget_is_not_repeated(separator, clock):
 
 
 def test_bfloat16_changes_the_network_and_nothing_else(separator):
-    heard = speed.noise(0.5)
+    waveform = speed.noise(0.5)
     in_float, in_bfloat = (
-        speed._in_format(separator, dtype).separate(heard, "dog", sample_rate=16000)
+        speed._in_format(separator, dtype).separate(waveform, "dog", sample_rate=16000)
         for dtype in speed.FORMATS
     )
     assert in_bfloat.mask.dtype == np.float32
     assert not np.array_equal(in_bfloat.mask, in_float.mask)
     np.testing.assert_allclose(in_bfloat.mask, in_float.mask, atol=0.05)
-    assert in_bfloat.confidence == in_float.confidence  # the ears hear in float32
+    assert in_bfloat.confidence == in_float.confidence  # the detector stays in float32
 
 
-def test_another_configuration_shares_the_encoder_and_the_ears(separator):
+def test_another_configuration_shares_the_encoder_and_the_detector(separator):
     other = speed._configured(separator, "reference")
     assert speed._configured(separator, "compact") is separator is not other
     assert other.encoder is separator.encoder and other.detector is separator.detector
@@ -205,13 +208,14 @@ def test_a_fresh_process_gets_a_result_and_tells_what_it_took():
         "first separate", "second separate",
     ]  # fmt: skip
     assert min(found["times"].values()) > 0
-    assert not found["peak"] < found["after_import"]  # NaN where the system does not tell
+    if MEMORY_IS_TOLD:
+        assert found["peak"] >= found["after_import"] > 20  # torch alone takes more
 
 
 def test_memory_is_that_of_the_fresh_process_and_not_of_this_one():
     start = cold_start.SCRIPT.split("from textsep_lab")[0]
-    peak = cold_start._python("-c", start + "print(peak_mb())", "[0, null, null, 0]")
-    assert not float(peak) > 100  # this one holds torch
+    peak = float(cold_start._python("-c", start + "print(peak_mb())", "[0, null, null, 0]"))
+    assert 2 < peak < 100 if MEMORY_IS_TOLD else np.isnan(peak)  # this one holds torch
 
 
 def test_a_fresh_process_that_fails_says_why():

@@ -67,7 +67,7 @@ def clean_environment(monkeypatch, tmp_path):
 
 
 def save_laion(folder: Path, **changes) -> Path:
-    """Write a ClapModel of 64 k weights that hears windows of 1 s, and all it needs."""
+    """Write a ClapModel of 64 k weights that takes windows of 1 s, and all it needs."""
     from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerFast
 
     text = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -215,7 +215,7 @@ def test_same_input_gives_the_same_bits(encoder):
     np.testing.assert_array_equal(encoder.embed_text(TEXTS[::-1])[::-1], text)
 
 
-def test_stereo_is_heard_as_its_mean(encoder):
+def test_stereo_is_embedded_as_its_mean(encoder):
     waveform = noise(2, 24000)
     mono = encoder.embed_audio(waveform.mean(0), 48000)
     np.testing.assert_array_equal(encoder.embed_audio(waveform, 48000), mono)
@@ -285,15 +285,15 @@ def test_laion_agrees_with_transformers(laion, laion_folder):
     model = ClapModel.from_pretrained(laion_folder)
     sound = noise(1, 120000)[0]  # 2.5 windows
     cuts = [sound[:48000], sound[48000:96000], np.tile(sound[96000:], 2)]
-    mel = laion._hearing(cuts, sampling_rate=48000, return_tensors="pt")["input_features"]
+    mel = laion._feature_extractor(cuts, sampling_rate=48000, return_tensors="pt")["input_features"]
     ids = torch.tensor([laion._tokenizer("dog barking")["input_ids"]])
     with torch.no_grad():
-        heard = model.get_audio_features(input_features=mel)
-        read = model.get_text_features(input_ids=ids)
-    heard, read = (getattr(x, "pooler_output", x).numpy() for x in (heard, read))
-    expected = unit(np.average(heard, axis=0, weights=[2, 2, 1]))
+        sounds = model.get_audio_features(input_features=mel)
+        words = model.get_text_features(input_ids=ids)
+    sounds, words = (getattr(x, "pooler_output", x).numpy() for x in (sounds, words))
+    expected = unit(np.average(sounds, axis=0, weights=[2, 2, 1]))
     np.testing.assert_allclose(laion.embed_audio(sound, 48000), expected, atol=1e-5)
-    np.testing.assert_allclose(laion.embed_text(["dog barking"]), read, atol=1e-5)
+    np.testing.assert_allclose(laion.embed_text(["dog barking"]), words, atol=1e-5)
 
 
 def test_laion_names_and_dim_come_from_the_folder(laion, laion_folder, monkeypatch):
@@ -381,7 +381,7 @@ def test_laion_missing_folder_and_library(monkeypatch, tmp_path):
 # Microsoft
 
 
-def test_msclap_hears_windows_repeated_to_7_s(msclap):
+def test_msclap_embeds_windows_repeated_to_7_s(msclap):
     sound = noise(1, 10 * 44100)[0]
     cuts = [sound[: 7 * 44100], np.tile(sound[7 * 44100 :], 3)[: 7 * 44100]]
     with torch.no_grad():
@@ -418,10 +418,10 @@ def test_msclap_agrees_with_its_own_network(msclap, msclap_file, monkeypatch):
     sound = noise(1, 7 * 44100)
     with torch.no_grad():
         mask = (padded > 0).long()
-        read = own.caption_encoder({"input_ids": padded, "attention_mask": mask})[0].numpy()
-        heard = own.audio_encoder(torch.tensor(sound))[0][0].numpy()
-    np.testing.assert_allclose(msclap.embed_text(["dog barking"])[0], unit(read), atol=1e-5)
-    np.testing.assert_allclose(msclap.embed_audio(sound, 44100), unit(heard), atol=1e-6)
+        words = own.caption_encoder({"input_ids": padded, "attention_mask": mask})[0].numpy()
+        sounds = own.audio_encoder(torch.tensor(sound))[0][0].numpy()
+    np.testing.assert_allclose(msclap.embed_text(["dog barking"])[0], unit(words), atol=1e-5)
+    np.testing.assert_allclose(msclap.embed_audio(sound, 44100), unit(sounds), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "other", "list", "pickle", "html"])

@@ -24,7 +24,7 @@ NAMES = ("mixture", "gate", "nmf", "ours", "wiener-bands", "psm")
 
 def measured(folder: Path) -> dict[str, float]:
     """Return the mean SI-SDRi in dB of each system on one mixture for each label."""
-    root = write_dataset(folder / "bank", clips_per_label=1, seed=2026, labels=LABELS)
+    root = write_dataset(folder / "sounds", clips_per_label=1, seed=2026, labels=LABELS)
     makers = systems.baselines_and_oracles(load_separator(), root)
     made = [makers[name]() for name in NAMES]
     rows = measure({s.title: s.estimate for s in made}, load_mixture_list(root, folds=(1,)))

@@ -17,14 +17,14 @@ def sounds(page):
     return [sf.read(io.BytesIO(base64.b64decode(x)), always_2d=True) for x in packed]
 
 
-@pytest.mark.parametrize(("rate", "heard_at"), [(8000, 8000), (44100, 44100), (96000, 44100)])
-@pytest.mark.parametrize(("channels", "heard"), [(None, 1), (1, 1), (2, 2), (5, 1)])
-def test_any_recording_can_be_played(rate, heard_at, channels, heard):
+@pytest.mark.parametrize(("rate", "expected_rate"), [(8000, 8000), (44100, 44100), (96000, 44100)])
+@pytest.mark.parametrize(("channels", "expected_channels"), [(None, 1), (1, 1), (2, 2), (5, 1)])
+def test_any_recording_can_be_played(rate, expected_rate, channels, expected_channels):
     shape = (rate,) if channels is None else (channels, rate)
     noise = 0.1 * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     ((samples, played_at),) = sounds(helpers.play(rate, it=noise)._repr_html_())
-    assert played_at == heard_at
-    assert samples.shape[1] == heard
+    assert played_at == expected_rate
+    assert samples.shape[1] == expected_channels
     assert len(samples) / played_at == pytest.approx(1.0, abs=0.15)  # MP3 comes in frames
 
 
@@ -62,7 +62,7 @@ def test_a_chapter_begins_in_its_own_folder(tmp_path, monkeypatch, capsys):
     assert "torch" in capsys.readouterr().out
 
 
-def test_the_bank_is_made_once(tmp_path, monkeypatch):
+def test_the_synthetic_sounds_are_made_once(tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(helpers, "runs_dir", lambda: tmp_path)
     monkeypatch.setattr(

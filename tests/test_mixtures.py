@@ -197,13 +197,13 @@ def test_active_offset_avoids_silence(start):
     waveform[(start + np.arange(2000)) % 16000] = rng.standard_normal(2000)
     whole = np.sum(waveform**2)
 
-    def heard(offset):
+    def holds_sound(offset):
         return np.sum(mixtures.wrapped(waveform, offset, 4000) ** 2) > 0.1 * whole
 
     # The sound is an eighth of the clip: a blind crop would miss it more often than not.
-    assert np.mean([heard(offset) for offset in range(0, 16000, 400)]) < 0.5
+    assert np.mean([holds_sound(offset) for offset in range(0, 16000, 400)]) < 0.5
     offsets = [active_offset(waveform, 4000, rng) for _ in range(200)]
-    assert np.mean([heard(offset) for offset in offsets]) > 0.97
+    assert np.mean([holds_sound(offset) for offset in offsets]) > 0.97
     assert len(set(offsets)) > 5
 
 
@@ -330,7 +330,7 @@ def test_a_manifest_renders_the_same_bits(
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_companions_are_of_the_class_and_as_often_as_asked(clips, share):
+def test_second_clips_are_of_the_class_and_as_often_as_asked(clips, share):
     sampler = RecipeSampler(clips, 1000, same_class_share=share)
     recipes = [sampler(np.random.default_rng(i)) for i in range(200)]
     pairs = [
@@ -345,8 +345,8 @@ def test_companions_are_of_the_class_and_as_often_as_asked(clips, share):
     assert not any(RecipeSampler(clips, 1000)(np.random.default_rng(i)).same_class for i in (1, 2))
 
 
-def test_a_companion_belongs_to_its_source(clips):
-    """Mixture and levels are as for any source; only the source with a companion changes."""
+def test_a_second_clip_belongs_to_its_source(clips):
+    """Mixture and levels are as for any source; only the source with a second clip changes."""
     recipe = RecipeSampler(clips, 2000, same_class_share=0.99)(np.random.default_rng(0))
     recipe = replace(recipe, same_class=(recipe.same_class[0], *("" for _ in recipe.sources[1:])))
     alone, both = (mixtures.render(r, clips) for r in (replace(recipe, same_class=()), recipe))
@@ -370,7 +370,7 @@ def test_a_companion_belongs_to_its_source(clips):
     )
 
 
-def test_companions_survive_a_manifest(tmp_path, clips):
+def test_second_clips_survive_a_manifest(tmp_path, clips):
     sampler = RecipeSampler(clips, 1000, same_class_share=0.5)
     recipes = [sampler(np.random.default_rng(i)) for i in range(20)]
     path = manifests.write_manifest(recipes, tmp_path / "m.csv")

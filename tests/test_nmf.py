@@ -19,8 +19,8 @@ RATE = 16000
 QUICK = {"iterations": 30}
 
 
-class BandEar:
-    """Hears in which of four bands of 2 kHz the energy lies; reads the band's name."""
+class BandEncoder:
+    """Knows in which of four bands of 2 kHz the energy lies, and the bands' names."""
 
     name, dim = "bands", 4
     words = ("low", "middle", "high", "top")
@@ -54,8 +54,8 @@ def source(kind, seed, seconds=2):
 def gain(estimate, low, high):
     """SI-SDR improvement of the low source, in dB."""
     mixture = low + high
-    heard = apply_mask(estimate.mask, torch.from_numpy(mixture)[None], RATE, nmf.CONFIG)[0].numpy()
-    return si_sdr(heard, low) - si_sdr(mixture, low)
+    target = apply_mask(estimate.mask, torch.from_numpy(mixture)[None], RATE, nmf.CONFIG)[0].numpy()
+    return si_sdr(target, low) - si_sdr(mixture, low)
 
 
 def spectrogram(seed=0, shape=(40, 30), dtype=np.float64):
@@ -147,10 +147,10 @@ def test_whole_numbers_are_a_spectrogram():
 def test_the_query_finds_its_sound():
     query = "a low hum"
     low, high = source("low", 0), source("high", 0)
-    estimate = nmf.separate_components((low + high)[None], RATE, query, BandEar(), components=4)
+    estimate = nmf.separate_components((low + high)[None], RATE, query, BandEncoder(), components=4)
     assert gain(estimate, low, high) > 10
     assert estimate.weights.max() == 1 and estimate.label is None
-    again = nmf.separate_components((low + high)[None], RATE, query, BandEar(), components=4)
+    again = nmf.separate_components((low + high)[None], RATE, query, BandEncoder(), components=4)
     assert torch.equal(again.mask, estimate.mask)
 
 
@@ -164,9 +164,9 @@ def test_any_recording_gets_a_mask_or_a_sentence(k, samples, channels, rate, see
     frames = nmf.network_stft(nmf.CONFIG).frames(len(nmf.audio.resample(noise, rate, RATE)[0]))
     if k > frames:
         with pytest.raises(ValueError, match=f"at most {frames}"):
-            nmf.separate_components(noise, rate, "low", BandEar(), k, **QUICK)
+            nmf.separate_components(noise, rate, "low", BandEncoder(), k, **QUICK)
         return
-    estimate = nmf.separate_components(noise, rate, "low", BandEar(), k, **QUICK)
+    estimate = nmf.separate_components(noise, rate, "low", BandEncoder(), k, **QUICK)
     assert estimate.mask.shape == (1, 513, frames) and estimate.mask.dtype == torch.float32
     assert estimate.mask.min() >= 0 and estimate.mask.max() <= 1
     assert apply_mask(estimate.mask, torch.from_numpy(noise), rate, nmf.CONFIG).shape == noise.shape
@@ -174,16 +174,16 @@ def test_any_recording_gets_a_mask_or_a_sentence(k, samples, channels, rate, see
         assert (estimate.mask == 1).all()
 
 
-def test_channels_out_of_phase_are_heard():
+def test_channels_out_of_phase_do_not_cancel():
     low, high = source("low", 0), source("high", 0)
     stereo = np.stack([low + high, -low - high])
-    mono = nmf.separate_components(stereo[:1], RATE, "low", BandEar(), 3, **QUICK)
-    both = nmf.separate_components(stereo, RATE, "low", BandEar(), 3, **QUICK)
+    mono = nmf.separate_components(stereo[:1], RATE, "low", BandEncoder(), 3, **QUICK)
+    both = nmf.separate_components(stereo, RATE, "low", BandEncoder(), 3, **QUICK)
     np.testing.assert_allclose(both.mask, mono.mask, atol=1e-3)
 
 
 def test_silence_is_no_sound_at_all():
-    estimate = nmf.separate_components(np.zeros((1, 8000)), RATE, "low", BandEar(), 3, **QUICK)
+    estimate = nmf.separate_components(np.zeros((1, 8000)), RATE, "low", BandEncoder(), 3, **QUICK)
     assert np.isnan(estimate.scores).all() and not estimate.weights.any()
     assert not estimate.mask.any()
 
@@ -203,9 +203,11 @@ def bases():
 def test_learnt_bases_separate_a_new_mixture(bases):
     low, high = source("low", 7), source("high", 7)
     mixture = (low + high)[None]
-    estimate = nmf_supervised.estimate_class_mask(mixture, RATE, "something low", BandEar(), bases)
+    estimate = nmf_supervised.estimate_class_mask(
+        mixture, RATE, "something low", BandEncoder(), bases
+    )
     assert estimate.label == "low_noise" and gain(estimate, low, high) > 5
-    other = nmf_supervised.estimate_class_mask(mixture, RATE, "high", BandEar(), bases)
+    other = nmf_supervised.estimate_class_mask(mixture, RATE, "high", BandEncoder(), bases)
     assert other.label == "high_noise" and other.names == ("low_noise",) * 2 + ("high_noise",) * 2
     np.testing.assert_allclose(estimate.mask + other.mask, 1, atol=1e-5)
 
@@ -213,7 +215,7 @@ def test_learnt_bases_separate_a_new_mixture(bases):
 def test_bases_can_be_narrowed_to_known_labels(bases):
     only = bases.only(["high_noise"])
     estimate = nmf_supervised.estimate_class_mask(
-        source("low", 1)[None], RATE, "low", BandEar(), only
+        source("low", 1)[None], RATE, "low", BandEncoder(), only
     )
     assert estimate.label == "high_noise" and (estimate.mask == 1).all()
     with pytest.raises(ValueError, match="no bases of 'dog'"):
@@ -291,7 +293,7 @@ def test_bad_arguments_get_a_sentence():
     with pytest.raises(ValueError, match="iterations"):
         nmf_decomposition.fit_activations(np.ones((5, 5)), np.ones((5, 1)), 0)
     with pytest.raises(ValueError, match="query"):
-        nmf.separate_components(np.ones((1, 9)), RATE, " ", BandEar())
+        nmf.separate_components(np.ones((1, 9)), RATE, " ", BandEncoder())
     with pytest.raises(ValueError, match="no classes"):
         nmf_supervised.learn_bases({})
     with pytest.raises(ValueError, match=r"'dog'.*silent"):

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from scipy.spatial.distance import cdist
+from scipy.special import expit, logit
 
 from textsep_lab.data import captions
 from textsep_lab.detection.calibration import Logistic
+from textsep_lab.detection.detector import Detector
 from textsep_lab.encoders.query_classifier import (
     GAMMA,
     INVERSE_TEMPERATURE,
@@ -21,11 +23,12 @@ from textsep_lab.encoders.query_classifier import (
     fit_dual_coefficients,
 )
 from textsep_lab.models import checkpoints
-from textsep_lab.models.masking import apply_to_channels, band_power
+from textsep_lab.models.masking import apply_to_channels, band_power, estimate_mask
 from textsep_lab.separation import refinement
 from textsep_lab.separation import separator as separator_module
 from textsep_lab.separation.config import MODES
 from textsep_lab.separation.refinement import (
+    LOGIT_SCALE,
     N_INTERFERERS,
     explained_energy,
     fuse_log_odds,
@@ -45,7 +48,7 @@ SMALL_REFERENCE = {
 
 
 class CrowdEncoder:
-    """Sends the training wordings of a label near one point of the sphere."""
+    """Sends the training paraphrases of a label near one point of the sphere."""
 
     name, dim = "crowd", 8
 
@@ -194,20 +197,20 @@ def test_a_damaged_or_foreign_classifier_is_one_sentence(tmp_path):
 
 
 @QUICK
-@given(read=fractions(4), heard=fractions(4))
-def test_what_is_meant_is_a_distribution(read, heard):
-    said = (read + 1e-3) / (read + 1e-3).sum()
-    meant = query_posterior(np.log(said), heard, LiteralClassifier())
+@given(words=fractions(4), detected=fractions(4))
+def test_what_is_meant_is_a_distribution(words, detected):
+    said = (words + 1e-3) / (words + 1e-3).sum()
+    meant = query_posterior(np.log(said), detected, LiteralClassifier())
     assert meant.sum() == pytest.approx(1, abs=1e-6) and (meant >= 0).all()
     nothing = query_posterior(np.log(said), np.zeros(4), LiteralClassifier())
     np.testing.assert_allclose(nothing, said, atol=1e-5)  # a detector of nothing says nothing
 
 
-def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
-    heard = np.array([0.0, 1.0, 0.0])
-    plain = query_posterior(np.log([0.99, 0.005, 0.005]), heard, LiteralClassifier())
+def test_plain_words_stay_and_doubtful_ones_go_to_what_is_detected():
+    detected = np.array([0.0, 1.0, 0.0])
+    plain = query_posterior(np.log([0.99, 0.005, 0.005]), detected, LiteralClassifier())
     assert plain[0] > 0.9
-    doubtful = query_posterior(np.log([0.5, 0.4, 0.1]), heard, LiteralClassifier())
+    doubtful = query_posterior(np.log([0.5, 0.4, 0.1]), detected, LiteralClassifier())
     assert doubtful.argmax() == 1 and doubtful[1] > 0.8
 
 
@@ -217,14 +220,19 @@ def test_plain_words_stay_and_doubtful_ones_go_to_what_is_heard():
 @QUICK
 @given(st.integers(1, 8).flatmap(lambda n: st.tuples(fractions(n), st.integers(0, n - 1))))
 def test_interferers_are_the_likeliest_besides_what_is_meant(drawn):
-    heard, own = drawn
-    which = select_interferers(heard, np.eye(len(heard))[own])
-    others = np.where(np.arange(len(heard)) == own, 0, heard)
+    detected, own = drawn
+    which = select_interferers(detected, np.eye(len(detected))[own])
+    others = np.where(np.arange(len(detected)) == own, 0, detected)
     np.testing.assert_array_equal(others[which], np.sort(others)[::-1][:N_INTERFERERS])
 
 
 def test_a_sound_that_is_half_meant_is_half_an_interferer():
     assert select_interferers(np.array([0.3, 0.5]), np.array([0.0, 0.5])).tolist() == [0, 1]
+
+
+def test_interferers_that_are_as_likely_come_in_the_order_of_the_labels():
+    for likely in (0.0, 0.5):
+        assert select_interferers(np.full(9, likely), np.zeros(9)).tolist() == [0, 1, 2]
 
 
 @QUICK
@@ -235,13 +243,15 @@ def test_a_share_is_a_fraction_of_what_is_left(masks, left):
     assert share.shape == (3,) and (share >= 0).all() and (share <= 1 + 1e-6).all()
     if left.sum() > 1e-3:
         np.testing.assert_allclose(explained_energy(torch.ones(1, 2, 3), left), 1, atol=1e-5)
+        whisper = explained_energy(masks, 1e-8 * left)
+        np.testing.assert_allclose(whisper, share, atol=1e-5)  # how loud it is does not matter
 
 
 def test_every_label_is_detected_and_silence_has_none(tones, tone_classifier, detector):
-    heard = refinement.label_probabilities(
+    detected = refinement.label_probabilities(
         tones(1.0, ("middle", 0, 1)), RATE, tone_classifier, detector
     )
-    assert heard[1] > 0.9 and heard[0] < 0.1 and heard[2] < 0.1
+    assert detected[1] > 0.9 and detected[0] < 0.1 and detected[2] < 0.1
     silence = np.zeros((2, 800), np.float32)
     assert not refinement.label_probabilities(silence, RATE, tone_classifier, detector).any()
 
@@ -279,6 +289,35 @@ def test_a_larger_mask_of_an_interferer_never_raises_the_mask(mask, masks, more,
     assert (after <= before + 1e-6).all()
 
 
+@QUICK
+@given(mask=fractions(2, 3), masks=fractions(2, 2, 3), probability=fractions(2), split=fractions(1))
+def test_it_matters_how_likely_a_mask_is_and_not_how_often_it_is_there(
+    mask, masks, probability, split
+):
+    """One mask of probability p, or the same twice, of which at least one is right with p."""
+    mask, masks, probability, split = map(torch.from_numpy, (mask, masks, probability, split))
+    first = split * probability[0]
+    second = 1 - (1 - probability[0]) / (1 - first).clamp_min(1e-6)
+    once = fuse_log_odds(mask, masks[:1], probability[:1])
+    twice = fuse_log_odds(mask, masks[[0, 0]], torch.cat([first, second[:1].clamp(0, 1)]))
+    torch.testing.assert_close(twice, once, atol=1e-3, rtol=0)
+    # nor does what cannot be there, nor the order
+    without = fuse_log_odds(mask, masks, probability * torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(without, once, atol=1e-5, rtol=0)
+    swapped = fuse_log_odds(mask, masks.flip(0), probability.flip(0))
+    torch.testing.assert_close(swapped, fuse_log_odds(mask, masks, probability))
+
+
+@QUICK
+@given(mask=fractions(2, 3), other=fractions(1, 2, 3), probability=fractions(1))
+def test_fusion_is_a_weighted_difference_of_log_odds(mask, other, probability):
+    """And of odds that are neither 0 nor infinite: 1 part in 10,000 is left to doubt."""
+    out = fuse_log_odds(*map(torch.from_numpy, (mask, other, probability)))
+    odds = [logit(np.clip(np.float64(x), 1e-4, 1 - 1e-4)) for x in (mask, other[0])]
+    difference = LOGIT_SCALE * (odds[0] - np.float64(probability) * odds[1])
+    np.testing.assert_allclose(out, expit(difference), atol=1e-3)
+
+
 def test_a_place_goes_to_the_likelier_mask():
     mask = torch.tensor([[0.2, 0.6, 0.9]])
     out = fuse_log_odds(mask, torch.full((1, 1, 3), 0.6), torch.ones(1))
@@ -290,29 +329,72 @@ def test_a_place_goes_to_the_likelier_mask():
 # The whole pass
 
 
+PARTS = [
+    "first detection", "query classifier", "residual", "subtraction", "choice by meaning",
+    "what is unwanted", "first mask", "explained energy", "discount by meaning",
+]  # fmt: skip
+
+
+def pass_by_hand(network, waveform, wanted, classifier, detector, without=""):
+    """The pass as notebook 05 writes it out, or without one of `PARTS`."""
+
+    def detect(recording):
+        return refinement.label_probabilities(recording, RATE, classifier, detector)
+
+    meant = query_posterior(wanted, detect(waveform), classifier)
+    if without == "first detection":
+        meant = classifier(wanted)
+    query = (meant @ classifier.label_embeddings).astype(np.float32)
+    if without == "query classifier":
+        query = wanted
+    mask = refinement.query_masks(network, waveform, query[None])
+    estimate = apply_to_channels(mask, waveform, RATE, network.config)
+    left = {"residual": waveform, "subtraction": estimate}.get(without, waveform - estimate)
+    which = select_interferers(detect(left), meant * (without != "choice by meaning"))
+    labels = classifier.label_embeddings[which]
+    told = None if without == "what is unwanted" else query
+    others = refinement.query_masks(network, waveform, labels, told)
+    rest = 1 - mask[0] * (without != "first mask")
+    share = explained_energy(others, rest * band_power(waveform, network.config))
+    if without == "explained energy":
+        share = torch.ones(len(share))
+    discount = 1 - meant[which] * (without != "discount by meaning")
+    return fuse_log_odds(mask[0], others, share * torch.from_numpy(discount.astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def crowded(make_network, make_detector, fake_encoder):
+    """A pass in which every part matters: masks from 0 to 1, six sounds, and a doubtful query."""
+    detector = make_detector(frames=False, detection=Logistic((3.0, 3.0), -2.0))
+
+    class SixTones(type(detector.encoder)):
+        dim, words = 7, ("one", "two", "three", "four", "five", "six")
+        hertz = (150, 400, 800, 1600, 3200, 6000)
+
+    network = make_network(seed=1)
+    with torch.no_grad():
+        network.head.weight *= 30
+    time, rng = np.arange(RATE) / RATE, np.random.default_rng(0)
+    tones = [rng.uniform(0.05, 0.3) * np.sin(2 * np.pi * x * time) for x in SixTones.hertz]
+    waveform = np.sum(tones, axis=0, dtype=np.float32)[None] + 0.2 * noise(1, RATE)
+    classifier = QueryClassifier.fit(fake_encoder, list(SixTones.words))
+    wanted = fake_encoder.embed_text(["a sound of doubtful meaning"])[0]
+    detector = Detector(SixTones(), detector.calibration)
+    return network, waveform, wanted, classifier, detector
+
+
 @torch.no_grad()
-def test_the_pass_is_its_parts_in_order(
-    network, fake_encoder, tone_classifier, detector, two_tones
-):
-    """What is written out in notebook 05, on a network whose masks all differ."""
-    wanted = fake_encoder.embed_text(["high"])[0]
-    parts = (RATE, tone_classifier, detector)
-    meant = query_posterior(wanted, refinement.label_probabilities(two_tones, *parts),
-                            tone_classifier)  # fmt: skip
-    query = (meant @ tone_classifier.label_embeddings).astype(np.float32)
-    mask = refinement.query_masks(network, two_tones, query[None])
-    residual = two_tones - apply_to_channels(mask, two_tones, RATE, network.config)
-    which = select_interferers(refinement.label_probabilities(residual, *parts), meant)
-    labels = tone_classifier.label_embeddings[which]
-    others = refinement.query_masks(network, two_tones, labels, query)
-    share = explained_energy(others, (1 - mask[0]) * band_power(two_tones, network.config))
-    weight = share * torch.from_numpy((1 - meant[which]).astype(np.float32))
-    found = refinement.refine_mask(network, two_tones, wanted, tone_classifier, detector)
-    torch.testing.assert_close(found[0], fuse_log_odds(mask[0], others, weight))
-    # and each part matters: the query told to the others, and their discount by meaning
-    untold = refinement.query_masks(network, two_tones, labels)
-    assert (fuse_log_odds(mask[0], untold, weight) - found[0]).abs().max() > 1e-4
-    assert (fuse_log_odds(mask[0], others, share) - found[0]).abs().max() > 1e-4
+def test_the_pass_is_its_parts_in_order(crowded):
+    found = refinement.refine_mask(*crowded)
+    torch.testing.assert_close(found[0], pass_by_hand(*crowded))
+
+
+@pytest.mark.parametrize("part", PARTS)
+@torch.no_grad()
+def test_every_part_of_the_pass_matters(crowded, part):
+    """So that the test above would notice if it were missing."""
+    found = refinement.refine_mask(*crowded)[0]
+    assert float((pass_by_hand(*crowded, without=part) - found).abs().max()) > 0.01
 
 
 @torch.no_grad()
@@ -397,6 +479,22 @@ def test_the_shortest_recordings(separator, samples, rate, unwanted):
 
 
 # What is unwanted
+
+
+@torch.no_grad()
+def test_a_network_is_told_what_is_wanted_first(network, fake_encoder):
+    """The same of many sounds; and of two that are known, each is what the other is not."""
+    waveform, texts = noise(1, 4000), fake_encoder.embed_text(["dog", "rain", "cow"])
+    dog, rain, cow = torch.from_numpy(texts)
+    together = torch.stack([torch.stack([dog, cow]), torch.stack([rain, cow])])
+    told = estimate_mask(network, torch.from_numpy(waveform[None]), together)
+    found = refinement.query_masks(network, waveform, texts[:2], texts[2])
+    torch.testing.assert_close(found, told)
+    (mask,), (other,) = (
+        refinement.query_masks(network, waveform, texts[[a]], texts[b]) for a, b in ((0, 1), (1, 0))
+    )
+    against = refinement.mask_against(network, waveform, texts[:1], texts[1:2])
+    torch.testing.assert_close(against[0], fuse_log_odds(mask, other[None], torch.ones(1)))
 
 
 @torch.no_grad()

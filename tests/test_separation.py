@@ -243,12 +243,12 @@ def test_silence_in_the_windows_only_has_no_share_either(separator):
 @given(requests())
 def test_energy_share_is_that_of_the_estimate_in_the_windows(separator, request_):
     result = separator.separate(**{**request_, "mode": "remove"})
-    heard = np.sum((result.gate * result.input).astype(np.float64) ** 2)
-    if heard == 0:
+    before = np.sum((result.gate * result.input).astype(np.float64) ** 2)
+    if before == 0:
         assert np.isnan(result.energy_share)
     else:
         taken = np.sum(result.residual.astype(np.float64) ** 2)
-        assert result.energy_share == pytest.approx(taken / heard, rel=1e-4)
+        assert result.energy_share == pytest.approx(taken / before, rel=1e-4)
         assert 0 <= result.energy_share < 1.5
 
 
@@ -376,7 +376,7 @@ def test_a_bad_file_is_one_sentence(separator, tmp_path, as_type):
         separator.separate(as_type(tmp_path / "text.wav"), "rain")
 
 
-# Windows that are heard
+# Windows that are detected
 
 
 @pytest.fixture
@@ -414,7 +414,7 @@ def test_the_windows_that_auto_found_can_be_given_by_hand(separator, low_tone):
     assert own.windows == [(2.0, 3.0)]
 
 
-def test_auto_with_nothing_heard_is_one_sentence(separator, low_tone):
+def test_auto_with_nothing_detected_is_one_sentence(separator, low_tone):
     said = r"^“middle” is detected nowhere in this recording: give windows yourself, or none\.$"
     for waveform in (low_tone, np.zeros((1, 8000))):
         with pytest.raises(ValueError, match=said):
@@ -706,7 +706,7 @@ def test_the_default_detector_is_loaded_when_first_needed(
     assert loads == [1] and separator.detector is detector
 
 
-def test_a_separator_listens_and_does_not_train(make_network, fake_encoder, detector):
+def test_a_separator_is_in_evaluation_mode_and_does_not_train(make_network, fake_encoder, detector):
     network = make_network()
     separator = Separator(network.train(), fake_encoder, detector=detector)
     assert not separator.network.training

@@ -1,4 +1,4 @@
-"""The studio: what it opens, hears, separates, remembers and saves; no widget, tiny networks."""
+"""The session: what it opens, detects, separates, remembers and saves; no widget, tiny networks."""
 
 import io
 import json
@@ -286,10 +286,10 @@ def test_only_the_last_runs_are_kept(session, monkeypatch):
     assert len(session.runs) == 2
 
 
-# ------------------------------------------------------------------ hearing
+# ------------------------------------------------------------------ detection
 
 
-def test_chips_say_what_is_heard_and_when(session, tones):
+def test_suggestions_say_what_is_detected_and_when(session, tones):
     waveform = tones(3, ("low", 0.0, 1.0), ("high", 2.0, 3.0))
     session.open(Recording("tones", waveform, RATE))
     suggestions = {
@@ -310,7 +310,7 @@ def test_silence_says_so(session):
         session.detect()
 
 
-def test_gemini_suggests_chips_and_the_notice_comes_first(session, monkeypatch):
+def test_gemini_suggests_and_the_notice_comes_first(session, monkeypatch):
     def describe(waveform, sample_rate, say):
         say(gemini.PRIVACY)
         return [gemini.Suggestion("rain", 0.1, 0.3), gemini.Suggestion("a car")]
@@ -330,17 +330,17 @@ def test_without_a_key_gemini_is_not_asked(session, monkeypatch):
         session.suggest(lambda said: pytest.fail(said))
 
 
-def test_ears_are_those_that_can_listen_here():
+def test_detectors_are_those_that_can_detect_here():
     assert available_detectors()[0] == "mini-clap"
     assert "minilm-l6-int8" not in available_detectors()
 
 
-def test_other_ears_are_used_from_then_on(session, separator, make_detector, monkeypatch):
-    deaf = make_detector(frames=False)
-    monkeypatch.setattr(session_module, "load_detector", lambda name: {"deaf": deaf}[name])
-    session.use_detector("deaf")
-    assert session.separator.detector is deaf
-    assert separator.detector is not deaf  # the caller's is left as it was
+def test_another_detector_is_used_from_then_on(session, separator, make_detector, monkeypatch):
+    other = make_detector(frames=False)
+    monkeypatch.setattr(session_module, "load_detector", lambda name: {"other": other}[name])
+    session.use_detector("other")
+    assert session.separator.detector is other
+    assert separator.detector is not other  # the caller's is left as it was
 
 
 # ------------------------------------------------------------------ sources

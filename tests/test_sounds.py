@@ -1,4 +1,4 @@
-"""The procedural sound bank: every label is sound, repeatable, varied and roughly in character."""
+"""The synthetic sounds: every label is sound, repeatable, varied and roughly in character."""
 
 import numpy as np
 import pandas as pd
@@ -130,7 +130,7 @@ def test_bad_arguments_get_one_sentence(arguments, words):
 
 def test_dataset_has_the_layout_of_esc50(tmp_path):
     names = ["dog", "rain", "piano"]
-    folder = write_dataset(tmp_path / "bank", 6, seed=2, duration=0.5, labels=names)
+    folder = write_dataset(tmp_path / "sounds", 6, seed=2, duration=0.5, labels=names)
     table = pd.read_csv(folder / "meta" / "esc50.csv")
     columns = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
     assert list(table.columns) == columns
@@ -150,7 +150,7 @@ def test_dataset_has_the_layout_of_esc50(tmp_path):
         assert row.filename == f"{row.fold}-{row.src_file}-{row.take}-{row.target}.wav"
     info = sf.info(folder / "audio" / table["filename"][0])
     assert (info.samplerate, info.frames, info.subtype) == (16000, 8000, "PCM_16")
-    assert [path.name for path in tmp_path.iterdir()] == ["bank"]
+    assert [path.name for path in tmp_path.iterdir()] == ["sounds"]
 
 
 def test_dataset_clips_do_not_depend_on_the_other_labels(tmp_path):
@@ -161,7 +161,7 @@ def test_dataset_clips_do_not_depend_on_the_other_labels(tmp_path):
 
 
 def test_dataset_refuses_to_overwrite(tmp_path):
-    dest = write_dataset(tmp_path / "bank", 1, duration=0.1, labels=["dog"])
+    dest = write_dataset(tmp_path / "sounds", 1, duration=0.1, labels=["dog"])
     with pytest.raises(FileExistsError, match="already exists"):
         write_dataset(dest, 1, duration=0.1, labels=["rain"])
     write_dataset(dest, 1, duration=0.1, labels=["rain"], overwrite=True)
@@ -176,7 +176,7 @@ def test_dataset_refuses_to_overwrite(tmp_path):
 
 def test_dataset_checks_before_it_writes(tmp_path):
     with pytest.raises(ValueError, match="did you mean rain"):
-        write_dataset(tmp_path / "bank", 1, labels=["dog", "rainn"])
+        write_dataset(tmp_path / "sounds", 1, labels=["dog", "rainn"])
     with pytest.raises(ValueError, match="clips_per_label"):
-        write_dataset(tmp_path / "bank", 0)
+        write_dataset(tmp_path / "sounds", 0)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The stage: what Python sends, and, in a real browser, what hands and keys do to it."""
+"""The timeline: what Python sends, and, in a real browser, what hands and keys do to it."""
 
 import base64
 import io
@@ -12,11 +12,11 @@ from hypothesis.extra.numpy import arrays
 from matplotlib.image import imsave
 from traitlets import TraitError
 
-stage = pytest.importorskip("textsep_lab.demo.timeline", reason="needs pip install '.[demo]'")
+timeline = pytest.importorskip("textsep_lab.demo.timeline", reason="needs pip install '.[demo]'")
 
 QUICK = settings(max_examples=60, deadline=None)
 DURATION, RATE = 5.0, 8000
-ORIGIN = "http://stage.test/"
+ORIGIN = "http://timeline.test/"
 WAVEFORMS = arrays(
     np.float32,
     st.tuples(st.integers(1, 3), st.integers(1, 300)),
@@ -30,7 +30,7 @@ WAVEFORMS = arrays(
 @QUICK
 @given(WAVEFORMS, st.integers(1, 400))
 def test_no_sample_lies_outside_the_envelope_and_it_fits_tightly(waveform, columns):
-    pairs = np.frombuffer(stage.envelope(waveform, columns), np.int8).reshape(-1, 2) / 127
+    pairs = np.frombuffer(timeline.envelope(waveform, columns), np.int8).reshape(-1, 2) / 127
     samples = waveform.shape[1]
     assert len(pairs) == min(columns, samples)
     clipped = np.clip(waveform.astype(np.float64), -1, 1)
@@ -47,7 +47,7 @@ def test_no_sample_lies_outside_the_envelope_and_it_fits_tightly(waveform, colum
 @QUICK
 @given(WAVEFORMS, st.sampled_from([8000, 16000, 44100]))
 def test_wav_holds_the_waveform_to_half_a_step_of_16_bits(waveform, rate):
-    back, rate_back = sf.read(io.BytesIO(stage.wav(waveform, rate)), always_2d=True)
+    back, rate_back = sf.read(io.BytesIO(timeline.wav(waveform, rate)), always_2d=True)
     wanted = np.clip(waveform, -1, 1 - 2**-15)
     assert rate_back == rate
     assert back.shape == waveform.T.shape
@@ -58,25 +58,25 @@ def test_wav_holds_the_waveform_to_half_a_step_of_16_bits(waveform, rate):
 @given(arrays(np.int16, st.integers(1, 300)))
 def test_a_16_bit_recording_is_played_bit_for_bit(integers):
     waveform = integers[None] / np.float32(2**15)
-    back, _ = sf.read(io.BytesIO(stage.wav(waveform, RATE)), dtype="int16")
+    back, _ = sf.read(io.BytesIO(timeline.wav(waveform, RATE)), dtype="int16")
     assert np.array_equal(back, integers)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((1, 0)), np.array([[0, np.nan]])])
 def test_what_is_no_waveform_is_refused(bad):
     with pytest.raises(ValueError, match="samples"):
-        stage.envelope(bad)
+        timeline.envelope(bad)
     with pytest.raises(ValueError, match="samples"):
-        stage.wav(bad, RATE)
+        timeline.wav(bad, RATE)
 
 
 def test_an_envelope_needs_columns():
     with pytest.raises(ValueError, match="columns is 0"):
-        stage.envelope(np.zeros((1, 8)), 0)
+        timeline.envelope(np.zeros((1, 8)), 0)
 
 
 def test_windows_are_pairs_and_every_trait_is_shared_with_the_browser():
-    shown = stage.Timeline(duration=3, windows=[(0.5, 1)])
+    shown = timeline.Timeline(duration=3, windows=[(0.5, 1)])
     assert shown.windows == [[0.5, 1.0]]
     with pytest.raises(TraitError):
         shown.windows = [[1.0, 2.0, 3.0]]
@@ -89,10 +89,10 @@ def test_windows_are_pairs_and_every_trait_is_shared_with_the_browser():
 
 PAGE = """<!doctype html><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="stage.css">
-<style>body { margin: 16px; color-scheme: light dark; }</style><div id="stage"></div>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="timeline.css">
+<style>body { margin: 16px; color-scheme: light dark; }</style><div id="timeline"></div>
 <script type="module">
-import widget from "./stage.js";
+import widget from "./timeline.js";
 const view = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const revive = (value) =>
   Array.isArray(value) ? value.map(revive)
@@ -130,7 +130,7 @@ window.reset = async () => {
   Object.assign(model, { state: {}, handlers: {}, saved: [] });
   for (const list of [starts, gains, contexts]) list.length = 0;
   put(await (await fetch("state.json")).json());
-  window.dispose = widget.render({ model, el: document.getElementById("stage") });
+  window.dispose = widget.render({ model, el: document.getElementById("timeline") });
 };
 await reset();
 </script>"""
@@ -155,13 +155,13 @@ def state():
     ramp = np.add.outer(np.arange(128), np.arange(300)) + 60 * rng.random((128, 300))
     imsave(file, ramp, cmap="magma", format="png")
     panels = [
-        {"name": "Recording", "kind": "waveform", "data": stage.envelope(noise)},
+        {"name": "Recording", "kind": "waveform", "data": timeline.envelope(noise)},
         {"name": "Input", "kind": "picture", "data": file.getvalue(), "top_khz": 8.0},
-        {"name": "Output", "kind": "waveform", "data": stage.envelope(quiet)},
+        {"name": "Output", "kind": "waveform", "data": timeline.envelope(quiet)},
     ]
     tracks = [
-        {"name": "Input", "audio": stage.wav(noise, RATE)},
-        {"name": "Output", "audio": stage.wav(quiet, RATE)},
+        {"name": "Input", "audio": timeline.wav(noise, RATE)},
+        {"name": "Output", "audio": timeline.wav(quiet, RATE)},
     ]
     spans = [
         {"label": "dog", "start": 1.2, "end": 2.1, "probability": 0.97},
@@ -173,11 +173,11 @@ def state():
 
 
 @pytest.fixture(scope="module")
-def open_stage(browser):
-    """Open a page with the stage; at the end, nothing may have been complained about."""
+def open_timeline(browser):
+    """Open a page with the timeline; at the end, nothing may have been complained about."""
     complaints, contexts = [], []
     scene = packed(state())
-    sources = {"stage.js": stage.Timeline._esm, "stage.css": stage.Timeline._css}
+    sources = {"timeline.js": timeline.Timeline._esm, "timeline.css": timeline.Timeline._css}
 
     def serve(route):
         name = route.request.url.removeprefix(ORIGIN)
@@ -207,13 +207,13 @@ def open_stage(browser):
 
 
 @pytest.fixture(scope="module")
-def desk(open_stage):
-    return open_stage(1280, 800)
+def desk(open_timeline):
+    return open_timeline(1280, 800)
 
 
 @pytest.fixture
 def page(desk):
-    """The stage at a desk, as new."""
+    """The timeline at a desk, as new."""
     desk.evaluate("reset()")
     wait_until_drawn(desk)
     return desk
@@ -489,7 +489,7 @@ def test_what_is_decoded_late_does_not_replace_what_is_newer(page):
     old = {name: state()[name] for name in ("panels", "tracks")}
     page.evaluate("(old) => { put(old); put({ panels: [], tracks: [] }); }", packed(old))
     page.wait_for_timeout(150)
-    assert page.locator(".panel").count() == 0
+    assert page.locator(".timeline-panel").count() == 0
     assert page.get_by_role("button", name="Play", exact=True).is_disabled()
 
 
@@ -520,8 +520,8 @@ def test_the_theme_of_jupyterlab_comes_before_that_of_the_system(page):
     page.evaluate("delete document.body.dataset.jpThemeLight")
 
 
-def test_a_phone_shows_all_and_fingers_drag_and_pinch(open_stage):
-    page = open_stage(390, 844, has_touch=True, is_mobile=True, device_scale_factor=2)
+def test_a_phone_shows_all_and_fingers_drag_and_pinch(open_timeline):
+    page = open_timeline(390, 844, has_touch=True, is_mobile=True, device_scale_factor=2)
     widths = "[document.documentElement.scrollWidth, document.querySelector('.bar').scrollWidth]"
     whole, bar = page.evaluate(widths)
     assert whole <= 390
@@ -537,7 +537,7 @@ def test_a_phone_shows_all_and_fingers_drag_and_pinch(open_stage):
     touch("touchMove", 3.0)
     touch("touchEnd")
     assert value(page, "windows") == [pytest.approx([1.0, 3.0], abs=0.03)]
-    canvas = page.locator(".panel canvas").first
+    canvas = page.locator(".timeline-panel canvas").first
     assert canvas.evaluate("it => it.width / it.offsetWidth") == pytest.approx(2, abs=0.01)
     touch("touchStart", 4.0)
     touch("touchMove", 4.4)

@@ -1,4 +1,4 @@
-"""The joint embedding: the tower hears alike however it is cut, and training teaches it words."""
+"""The CLAP model: its audio tower gives the same however it is cut, and training teaches words."""
 
 import functools
 import json
@@ -30,12 +30,12 @@ from textsep_lab.training.config import ClapSettings
 
 TINY = ClapConfig(channels=(4, 8), n_bands=16, dim=8, text_dim=8)
 RATE, FRAME = TINY.sample_rate, TINY.stride * TINY.hop_length  # samples a frame of the output
-LABELS = ["car_horn", "cat", "clock_tick", "dog", "rain", "siren"]  # of conftest's bank
+LABELS = ["car_horn", "cat", "clock_tick", "dog", "rain", "siren"]  # of conftest's data set
 few = settings(max_examples=25, deadline=None)
 
 
-def tiny_listener(seed=0, **changes):
-    """Return a joint network with reproducible weights that are all alive."""
+def tiny_clap(seed=0, **changes):
+    """Return a CLAP network with reproducible weights that are all alive."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ClapNetwork(replace(TINY, **changes))
@@ -55,15 +55,15 @@ def assert_one_sentence(error):
     assert str(error.value).endswith(".")
 
 
-NETWORK = tiny_listener()
-DEEP = tiny_listener(channels=(4, 4, 8))
+NETWORK = tiny_clap()
+DEEP = tiny_clap(channels=(4, 4, 8))
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory, fake_encoder):
     info = {"encoder": {"name": fake_encoder.name, "dim": fake_encoder.dim}}
-    path = tmp_path_factory.mktemp("listener") / "tiny.safetensors"
-    return checkpoints.save(path, tiny_listener(), info)
+    path = tmp_path_factory.mktemp("clap") / "tiny.safetensors"
+    return checkpoints.save(path, tiny_clap(), info)
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +104,16 @@ def test_chunks_give_what_one_pass_gives(network, samples, chunk):
     torch.testing.assert_close(cut, whole, atol=1e-5, rtol=1e-5)
 
 
-def test_a_network_in_training_hears_in_one_pass():
+def test_a_network_in_training_takes_one_pass():
     """Its norms look at the batch: chunks would be normalised one by one."""
-    network, x = tiny_listener().train(), noise(2, RATE)
+    network, x = tiny_clap().train(), noise(2, RATE)
     with torch.no_grad():
         assert torch.equal(extract_features(network, x, chunk=3), extract_features(network, x))
 
 
 @pytest.mark.parametrize("channels", [(4, 8), (4, 4, 8), (2, 4, 4, 8)])
-def test_context_frames_is_as_far_as_a_frame_can_hear(channels):
-    network = tiny_listener(channels=channels)
+def test_context_frames_is_as_far_as_a_frame_can_depend(channels):
+    network = tiny_clap(channels=channels)
     stride, context = network.config.stride, network.context_frames
     frame = context // stride + 3
     length = (2 * frame + 1) * stride
@@ -121,8 +121,8 @@ def test_context_frames_is_as_far_as_a_frame_can_hear(channels):
     first, last = frame * stride, (frame + 1) * stride  # the frame's own input
     out = network.frames(x)[0, frame]
     out.square().sum().backward()
-    heard = x.grad[0].abs().amax(0).nonzero()[:, 0]
-    reach = max(first - heard.min().item(), heard.max().item() - (last - 1))
+    used = x.grad[0].abs().amax(0).nonzero()[:, 0]
+    reach = max(first - used.min().item(), used.max().item() - (last - 1))
     assert context - 2 * stride <= reach <= context
 
     with torch.no_grad():
@@ -140,7 +140,7 @@ def test_equal_frames_pool_to_that_frame(frames, seed):
     torch.testing.assert_close(pool(frame.expand(-1, frames, -1)), frame[:, 0])
 
 
-def test_pooling_hears_a_short_sound_in_a_long_silence():
+def test_pooling_keeps_a_short_sound_in_a_long_silence():
     features = torch.zeros(1, 100, 3)
     features[0, 7, 1] = 2.0
     torch.testing.assert_close(pool(features), torch.tensor([[0.0, 1.01, 0.0]]))
@@ -159,13 +159,13 @@ def test_level_does_not_matter(exponent, channels):
 
 def test_white_noise_is_level_in_every_band_and_silence_is_the_floor():
     generator = torch.Generator().manual_seed(0)
-    heard = log_mel(torch.randn(1, 8 * RATE, generator=generator), ClapConfig())
-    power = (2 * heard[0, :, 4:-4] * np.log(10)).exp().mean(-1)  # those at the ends are half empty
+    mel = log_mel(torch.randn(1, 8 * RATE, generator=generator), ClapConfig())
+    power = (2 * mel[0, :, 4:-4] * np.log(10)).exp().mean(-1)  # those at the ends are half empty
     assert (power.log10().abs() < 0.1).all()  # 1 dB
     assert (log_mel(torch.zeros(2, 1000), TINY) == -4).all()
 
 
-def test_stereo_out_of_phase_is_heard_like_in_phase_and_like_mono():
+def test_stereo_out_of_phase_is_like_in_phase_and_like_mono():
     x = noise(3, RATE // 2)
     mono, same = log_mel(x, TINY), log_mel(torch.stack([x, x], 1), TINY)
     opposite = log_mel(torch.stack([x, -x], 1), TINY)
@@ -173,7 +173,7 @@ def test_stereo_out_of_phase_is_heard_like_in_phase_and_like_mono():
     torch.testing.assert_close(same, mono, atol=1e-5, rtol=0)
 
 
-def test_channels_are_heard_as_the_mean_of_their_powers():
+def test_channels_count_as_the_mean_of_their_powers():
     x, y = noise(1, 4000, seed=1), noise(1, 4000, seed=2)
     stft = Stft(256, 64)
     found = stft.magnitude(torch.stack([x, y], 1)).square()
@@ -201,10 +201,10 @@ def test_the_neighbours_in_a_batch_do_not_matter():
 )
 def test_any_rate_length_and_channels_give_a_point_of_the_sphere(encoder, rate, channels, seconds):
     x = noise(channels, 1 + int(seconds * rate)).numpy()
-    heard = encoder.embed_audio(x, rate)
-    assert (heard.shape, heard.dtype) == ((8,), np.float32)
-    assert np.linalg.norm(heard) == pytest.approx(1, abs=1e-5)
-    assert np.array_equal(heard, encoder.embed_audio(x, rate))
+    point = encoder.embed_audio(x, rate)
+    assert (point.shape, point.dtype) == ((8,), np.float32)
+    assert np.linalg.norm(point) == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(point, encoder.embed_audio(x, rate))
     frames = encoder.embed_frames(x, rate)
     assert abs(len(frames) - x.shape[1] / rate / encoder.frame_hop) <= 1.1
     np.testing.assert_allclose(np.linalg.norm(frames, axis=1), 1, atol=1e-5)
@@ -219,13 +219,13 @@ def test_the_same_sound_at_another_rate_is_the_same_point(encoder, rate):
     assert encoder.embed_audio(chord(rate), rate) @ encoder.embed_audio(chord(RATE), RATE) > 0.99
 
 
-def test_another_rate_is_heard_as_resampled(encoder):
+def test_another_rate_is_resampled(encoder):
     x = noise(2, 22050).numpy()
     expected = encoder.embed_audio(audio.resample(x, 22050, RATE), RATE)
     np.testing.assert_allclose(encoder.embed_audio(x, 22050), expected, atol=1e-5)
 
 
-def test_a_clip_is_heard_as_its_pooled_frames(encoder):
+def test_a_clip_is_embedded_as_its_pooled_frames(encoder):
     x = noise(2, RATE)
     with torch.no_grad():
         features = extract_features(encoder.network, x[None])
@@ -257,7 +257,7 @@ def test_what_is_no_waveform_is_one_sentence(encoder, waveform):
 
 
 @pytest.mark.parametrize("level", [1e-30, 1e-6, 1e6, 1e30])
-def test_extreme_levels_are_heard_like_any_other(encoder, level):
+def test_extreme_levels_are_embedded_like_any_other(encoder, level):
     x = noise(1, 4000).numpy()
     expected = encoder.embed_audio(x, RATE)
     np.testing.assert_allclose(encoder.embed_audio(level * x, RATE), expected, atol=1e-4)
@@ -283,17 +283,17 @@ def test_queries_go_through_the_classifier_first(saved, fake_encoder, tmp_path):
     named = {"file": path.name, "sha256": checkpoints.sha256(path)}
     sidecar = tmp_path / saved.with_suffix(".json").name
     sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"query_classifier": named}))
-    reading = MiniClapEncoder(tmp_path, fake_encoder)
-    assert reading.weights_sha256 != raw.weights_sha256  # curves fitted to one are not the other's
+    classifying = MiniClapEncoder(tmp_path, fake_encoder)
+    assert classifying.weights_sha256 != raw.weights_sha256  # so no curve fits both
     asked = ["rain", captions.for_label("rain")[3]]
-    (label, paraphrase), (same, far) = reading.embed_text(asked), raw.embed_text(asked)
+    (label, paraphrase), (same, far) = (x.embed_text(asked) for x in (classifying, raw))
     assert label @ paraphrase > 0.95 > 0.9 > same @ far and label @ same > 0.95
-    first = reading.embed_text(["rain"])
+    first = classifying.embed_text(["rain"])
     first[:] = 0  # whoever changes what they got changes nobody else's
-    np.testing.assert_allclose(reading.embed_text(["rain"])[0], label, atol=1e-6)
+    np.testing.assert_allclose(classifying.embed_text(["rain"])[0], label, atol=1e-6)
 
 
-def test_the_shipped_ears_know_what_was_never_trained_on():
+def test_the_shipped_encoder_knows_what_was_never_trained_on():
     encoder = load_joint_encoder()
     words = ["the rooster announces daybreak", "doggy woofing", "downpour on the tin roof"]
     likeness = encoder.embed_text(words) @ encoder.embed_text(["rooster", "dog", "rain"]).T
@@ -302,20 +302,22 @@ def test_the_shipped_ears_know_what_was_never_trained_on():
 
 
 def test_the_last_recordings_are_remembered(saved, fake_encoder, monkeypatch):
-    encoder, heard = MiniClapEncoder(saved, fake_encoder), []
-    anew = encoder._listen
-    monkeypatch.setattr(encoder, "_listen", lambda *x: heard.append(x) or anew(*x))
+    encoder, computed = MiniClapEncoder(saved, fake_encoder), []
+    anew = encoder._compute_features
+    monkeypatch.setattr(
+        encoder, "_compute_features", lambda *x: computed.append(x) or anew(*x)
+    )
     waves = [noise(1, 4000, seed=seed).numpy() for seed in range(REMEMBERED + 1)]
     first = [encoder.embed_audio(x, RATE) for x in waves]
     for wave, clip in zip(waves[1:], first[1:], strict=True):
         assert np.array_equal(encoder.embed_audio(wave.copy(), RATE), clip)
         encoder.embed_frames(wave, RATE)
-    assert len(heard) == len(waves)
+    assert len(computed) == len(waves)
     assert np.array_equal(encoder.embed_audio(waves[0], RATE), first[0])  # forgotten, and the same
-    assert len(heard) == len(waves) + 1
+    assert len(computed) == len(waves) + 1
 
 
-def test_what_has_changed_is_heard_anew(encoder, saved, fake_encoder):
+def test_what_has_changed_is_embedded_anew(encoder, saved, fake_encoder):
     wave = noise(1, 4000).numpy()
     before = encoder.embed_audio(wave, RATE)
     halves, slower = encoder.embed_audio(wave.reshape(2, -1), RATE), encoder.embed_audio(wave, 8000)
@@ -326,17 +328,17 @@ def test_what_has_changed_is_heard_anew(encoder, saved, fake_encoder):
     assert np.array_equal(after, MiniClapEncoder(saved, fake_encoder).embed_audio(wave, RATE))
 
 
-def test_the_shipped_encoder_hears_and_reads():
+def test_the_shipped_encoder_embeds_audio_and_text():
     encoder = load_joint_encoder()
     x = noise(2, 4 * RATE).numpy()
-    heard, frames = encoder.embed_audio(x, RATE), encoder.embed_frames(x, RATE)
+    clip, frames = encoder.embed_audio(x, RATE), encoder.embed_frames(x, RATE)
     words = encoder.embed_text(["rain", "a dog barking"])
-    assert heard.shape == (encoder.dim,) == (encoder.status().dim,)
+    assert clip.shape == (encoder.dim,) == (encoder.status().dim,)
     assert frames.shape == (round(np.ceil(4 / encoder.frame_hop)), encoder.dim)
     assert words.shape == (2, encoder.dim)
-    for found in (heard[None], frames, words):
+    for found in (clip[None], frames, words):
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-    assert np.array_equal(heard, encoder.embed_audio(x, RATE))
+    assert np.array_equal(clip, encoder.embed_audio(x, RATE))
     assert encoder.embed_text([]).shape == (0, encoder.dim)
     for texts, sentence in ((["!"], "query is empty"), ("dog", "takes a list")):
         with pytest.raises(ValueError, match=sentence):
@@ -348,16 +350,16 @@ def test_the_shipped_encoder_knows_noise_from_a_dog():
     rng = np.random.default_rng(1)
     x = 0.1 * rng.standard_normal((1, 3 * RATE), dtype=np.float32)
     rain, dog = encoder.embed_text(["rain", "dog"])
-    heard = encoder.embed_audio(x, RATE)
-    assert heard @ rain > heard @ dog
+    sound = encoder.embed_audio(x, RATE)
+    assert sound @ rain > sound @ dog
 
 
 # Checkpoints
 
 
-def test_a_joint_network_comes_back_hearing_and_reading_the_same(tmp_path):
-    network = tiny_listener(seed=3, dropout=0.5)
-    path = checkpoints.save(tmp_path / "ear.safetensors", network.train(), {"step": 7})
+def test_a_clap_network_comes_back_the_same(tmp_path):
+    network = tiny_clap(seed=3, dropout=0.5)
+    path = checkpoints.save(tmp_path / "clap.safetensors", network.train(), {"step": 7})
     loaded, info = checkpoints.load_clap(tmp_path)
     network.eval()
     assert (loaded.config, loaded.training) == (network.config, False)
@@ -370,7 +372,7 @@ def test_a_joint_network_comes_back_hearing_and_reading_the_same(tmp_path):
     assert torch.equal(*logits)
 
 
-def test_a_separator_is_no_listener_and_the_reverse(tmp_path, network, saved):
+def test_a_separator_is_no_clap_network_and_the_reverse(tmp_path, network, saved):
     info = {"encoder": {"name": "fake", "dim": 8}}
     separator = checkpoints.save(tmp_path / "net.safetensors", network, info)
     for load, path, found, needed in (
@@ -403,7 +405,7 @@ BAD_CONFIGS = {
 
 @pytest.mark.parametrize("changes", BAD_CONFIGS.values(), ids=BAD_CONFIGS)
 def test_a_sidecar_that_describes_another_network_is_one_sentence(tmp_path, changes):
-    path = checkpoints.save(tmp_path / "ear.safetensors", NETWORK, {})
+    path = checkpoints.save(tmp_path / "clap.safetensors", NETWORK, {})
     sidecar = path.with_suffix(".json")
     info = json.loads(sidecar.read_text())
     sidecar.write_text(json.dumps({**info, "config": {**info["config"], **changes}}))
@@ -413,7 +415,7 @@ def test_a_sidecar_that_describes_another_network_is_one_sentence(tmp_path, chan
 
 
 def test_damaged_weights_are_refused(tmp_path):
-    path = checkpoints.save(tmp_path / "ear.safetensors", NETWORK, {})
+    path = checkpoints.save(tmp_path / "clap.safetensors", NETWORK, {})
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -425,7 +427,7 @@ def test_damaged_weights_are_refused(tmp_path):
 
 @pytest.mark.parametrize("info", [{"encoder": {"name": "other", "dim": 8}}, {"encoder": None}, {}])
 def test_weights_made_with_another_text_encoder_are_refused(tmp_path, fake_encoder, info):
-    path = checkpoints.save(tmp_path / "ear.safetensors", NETWORK, info)
+    path = checkpoints.save(tmp_path / "clap.safetensors", NETWORK, info)
     with pytest.raises(
         ValueError, match=r"trained with the text encoder .*, not with fake\.$"
     ) as error:
@@ -433,7 +435,7 @@ def test_weights_made_with_another_text_encoder_are_refused(tmp_path, fake_encod
     assert_one_sentence(error)
 
 
-def test_the_encoder_says_which_weights_it_hears_with(encoder, saved):
+def test_the_encoder_says_which_weights_it_has(encoder, saved):
     assert encoder.weights_sha256 == checkpoints.fingerprint(checkpoints.describe(saved))
     assert (encoder.dim, encoder.frame_hop) == (8, TINY.frame_hop)
 
@@ -442,7 +444,7 @@ def test_the_encoder_says_which_weights_it_hears_with(encoder, saved):
 
 
 class LabelledEncoder:
-    """Sends the wordings of a label near one point and those of others near others."""
+    """Sends the paraphrases of a label near one point and those of others near others."""
 
     name, dim = "labelled", 8
 
@@ -458,7 +460,7 @@ class LabelledEncoder:
 
 
 @pytest.fixture(scope="module")
-def listener_settings(dataset):
+def clap_settings(dataset):
     return ClapSettings(
         esc50_path=str(dataset), batch_size=4, steps=4, seconds=0.512, val_every=2, dim=8,
         train_folds=(1, 2, 3), val_folds=(4,),
@@ -466,38 +468,38 @@ def listener_settings(dataset):
 
 
 @pytest.fixture(scope="module")
-def data(listener_settings):
-    return ClapData(listener_settings, TINY, LabelledEncoder())
+def data(clap_settings):
+    return ClapData(clap_settings, TINY, LabelledEncoder())
 
 
 @pytest.fixture
 def plain(monkeypatch):
-    """Sounds as they are: neither cut nor changed, so that every one of them is heard."""
+    """Sounds as they are: neither cut nor changed, so that every one of them is active."""
     monkeypatch.setattr(clap_data, "augment", lambda x, rng: x)
     monkeypatch.setattr(clap_data, "keep_span", lambda x, rng: x)
 
 
 @few
 @given(data=st.data(), level=st.floats(1e-3, 1), background=st.sampled_from([0, 1e-4, 1e-2]))
-def test_a_sound_is_heard_from_its_onset_to_its_end(data, level, background):
+def test_a_sound_is_active_from_its_onset_to_its_end(data, level, background):
     frames = data.draw(st.integers(2, 20))
     onset = data.draw(st.integers(0, frames - 1))
     end = data.draw(st.integers(onset + 1, frames))
     x = level * background * noise(frames * 100, seed=1).sign().numpy()
     x[onset * 100 : end * 100] = level * noise((end - onset) * 100).sign().numpy()
-    heard = activity(x, 100, frames)
-    assert heard.dtype == bool
-    assert heard.nonzero()[0].tolist() == list(range(onset, end))
+    active = activity(x, 100, frames)
+    assert active.dtype == bool
+    assert active.nonzero()[0].tolist() == list(range(onset, end))
 
 
-@pytest.mark.parametrize(("db", "heard"), [(-20, True), (-29, True), (-31, False), (-60, False)])
-def test_a_sound_is_heard_down_to_30_db_below_its_loudest_frame(db, heard):
+@pytest.mark.parametrize(("db", "active"), [(-20, True), (-29, True), (-31, False), (-60, False)])
+def test_a_sound_is_active_down_to_30_db_below_its_loudest_frame(db, active):
     x = np.ones(300, np.float32)
     x[100:200] *= 10 ** (db / 20)
-    assert activity(x, 100, 3).tolist() == [True, heard, True]
+    assert activity(x, 100, 3).tolist() == [True, active, True]
 
 
-def test_silence_is_never_heard_and_lengths_need_not_fit():
+def test_silence_is_never_active_and_lengths_need_not_fit():
     assert not activity(np.zeros(300, np.float32), 100, 3).any()
     assert activity(np.ones(250, np.float32), 100, 3).tolist() == [True] * 3
     assert activity(np.ones(110, np.float32), 100, 3).tolist() == [True, True, False]
@@ -525,13 +527,13 @@ def test_half_the_sounds_stay_whole():
     assert (x == 1).all()
 
 
-def test_batches_depend_on_seed_and_step_only(data, listener_settings):
-    again = ClapData(listener_settings, TINY, LabelledEncoder())
+def test_batches_depend_on_seed_and_step_only(data, clap_settings):
+    again = ClapData(clap_settings, TINY, LabelledEncoder())
     again.batch(9)
     for x, y in zip(data.batch(3), again.batch(3), strict=True):
         assert torch.equal(x, y)
     assert not torch.equal(data.batch(3).mixture, data.batch(4).mixture)
-    other = ClapData(replace(listener_settings, seed=1), TINY, LabelledEncoder())
+    other = ClapData(replace(clap_settings, seed=1), TINY, LabelledEncoder())
     assert not torch.equal(data.batch(3).mixture, other.batch(3).mixture)
 
 
@@ -556,22 +558,22 @@ def test_truth_names_the_sounds_that_are_in_the_mixture(data, plain, monkeypatch
         batch = data.batch(step)
         sources = render_sources(recipe, data.clips)
         names = {data.sampler.category[name]: x for name, x in zip(recipe.sources, sources)}  # noqa: B905
-        heard = [LABELS[i] for i in batch.activity[0].amax(0).nonzero()[:, 0]]
-        if len(heard) == 1:
+        active = [LABELS[i] for i in batch.activity[0].amax(0).nonzero()[:, 0]]
+        if len(active) == 1:
             names = {recipe.label: sources[0]}
-        assert set(heard) == set(names)
+        assert set(active) == set(names)
         np.testing.assert_allclose(batch.mixture[0], sum(names.values()), atol=1e-6)
         for label, x in names.items():
             found = batch.activity[0, :, LABELS.index(label)].numpy()
             assert np.array_equal(found, activity(x, FRAME, data.frames))
-        counts.append(len(heard))
+        counts.append(len(active))
     assert set(counts) == {1, 2, 3}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
-def test_single_sounds_are_as_frequent_as_asked(listener_settings, plain, share):
+def test_single_sounds_are_as_frequent_as_asked(clap_settings, plain, share):
     changed = replace(
-        listener_settings, sources=(share, 1 - share, 0.1), batch_size=200, seconds=0.2
+        clap_settings, sources=(share, 1 - share, 0.1), batch_size=200, seconds=0.2
     )
     batch = ClapData(changed, TINY, LabelledEncoder()).batch(0)
     alone = (batch.activity.amax(1).sum(1) == 1).float().mean().item()
@@ -580,8 +582,8 @@ def test_single_sounds_are_as_frequent_as_asked(listener_settings, plain, share)
 
 def test_onsets_are_learnt_from_sounds_that_begin_late(data):
     """Without `keep_span` a steady sound would always be there from end to end."""
-    heard = torch.cat([data.batch(step).activity for step in range(30)])
-    rain = heard[..., LABELS.index("rain")]
+    active = torch.cat([data.batch(step).activity for step in range(30)])
+    rain = active[..., LABELS.index("rain")]
     rain = rain[rain.amax(1) > 0]
     partly = (rain.mean(1) < 0.9).float().mean().item()
     assert 0.2 < partly < 0.8
@@ -602,7 +604,7 @@ def test_render_is_the_sum_of_its_sources(data):
 
 @few
 @given(seed=st.integers(0, 10**6))
-def test_a_caption_lies_between_two_wordings(data, seed):
+def test_a_caption_lies_between_two_paraphrases(data, seed):
     choices = np.eye(8, dtype=np.float32)[:3]
     point = data._caption(choices, np.random.default_rng(seed))
     assert point.dtype == np.float32
@@ -625,8 +627,8 @@ def test_captions_vary_and_stay_with_their_label(data):
 # The loss
 
 
-def loss_of(network, mixture, heard, captions):
-    return contrastive_loss(network, extract_features(network, mixture), heard, captions)
+def loss_of(network, mixture, active, captions):
+    return contrastive_loss(network, extract_features(network, mixture), active, captions)
 
 
 def learnt(network, batches):
@@ -641,7 +643,7 @@ def learnt(network, batches):
 
 def test_the_right_labels_cost_less_than_exchanged_ones(data):
     batches = [data.batch(step) for step in range(12)]
-    network = learnt(tiny_listener(dropout=0.0), batches * 3)
+    network = learnt(tiny_clap(dropout=0.0), batches * 3)
     with torch.no_grad():
         right = sum(loss_of(network, *batch) for batch in batches)
         for turn in range(1, len(LABELS)):
@@ -650,20 +652,20 @@ def test_the_right_labels_cost_less_than_exchanged_ones(data):
 
 
 def test_the_order_of_the_labels_does_not_matter(data):
-    mixture, heard, captions = data.batch(0)
+    mixture, active, captions = data.batch(0)
     order = torch.randperm(len(LABELS), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         losses = [
-            loss_of(NETWORK, mixture, heard, captions),
-            loss_of(NETWORK, mixture, heard[..., order], captions[order]),
+            loss_of(NETWORK, mixture, active, captions),
+            loss_of(NETWORK, mixture, active[..., order], captions[order]),
         ]
     torch.testing.assert_close(*losses)
 
 
 @pytest.mark.parametrize("mixture", [torch.zeros(2, RATE // 2), noise(2, RATE // 2)])
 @pytest.mark.parametrize("training", [True, False])
-def test_a_clip_in_which_nothing_is_heard_teaches_absence(mixture, training):
-    network = tiny_listener().train(training)
+def test_a_clip_in_which_nothing_is_active_teaches_absence(mixture, training):
+    network = tiny_clap().train(training)
     frames = extract_features(network, mixture).shape[1]
     loss = loss_of(network, mixture, torch.zeros(2, frames, 3), noise(3, 8))
     loss.backward()
@@ -680,15 +682,15 @@ def test_a_clip_in_which_nothing_is_heard_teaches_absence(mixture, training):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """Let `contrastive` build tiny networks on the labelled encoder."""
+    """Let `training.clap` build tiny networks on the labelled encoder."""
     config = functools.partial(ClapConfig, channels=(4, 8), n_bands=16, dropout=0.1)
     monkeypatch.setattr(clap, "ClapConfig", config)
     monkeypatch.setattr(clap, "load_encoder", lambda name: LabelledEncoder())
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
 
 
-def test_training_teaches_which_sound_has_which_name(listener_settings, tiny, tmp_path):
-    budget = replace(listener_settings, batch_size=16, steps=120, lr=1e-2)
+def test_training_teaches_which_sound_has_which_name(clap_settings, tiny, tmp_path):
+    budget = replace(clap_settings, batch_size=16, steps=120, lr=1e-2)
     run = ClapRun(budget, tmp_path, LabelledEncoder())
     own = replace(budget, train_folds=(5,), val_folds=budget.train_folds)
     judge = ClapValidation(own, run.network.config, LabelledEncoder())
@@ -702,8 +704,8 @@ def test_training_teaches_which_sound_has_which_name(listener_settings, tiny, tm
     assert np.mean(run.losses[-10:]) < np.mean(run.losses[:10]) - 1
 
 
-def test_a_killed_run_resumes_to_the_same_weights(listener_settings, tiny, tmp_path, monkeypatch):
-    whole = clap.train(listener_settings, tmp_path / "whole", progress=False)
+def test_a_killed_run_resumes_to_the_same_weights(clap_settings, tiny, tmp_path, monkeypatch):
+    whole = clap.train(clap_settings, tmp_path / "whole", progress=False)
 
     learn, calls = ClapRun.learn, []
 
@@ -715,9 +717,9 @@ def test_a_killed_run_resumes_to_the_same_weights(listener_settings, tiny, tmp_p
 
     monkeypatch.setattr(ClapRun, "learn", killed_in_the_fourth_step)
     with pytest.raises(KeyboardInterrupt):
-        clap.train(listener_settings, tmp_path / "cut", progress=False)
+        clap.train(clap_settings, tmp_path / "cut", progress=False)
     monkeypatch.setattr(ClapRun, "learn", learn)
-    cut = clap.train(listener_settings, tmp_path / "cut", progress=False)
+    cut = clap.train(clap_settings, tmp_path / "cut", progress=False)
 
     for name in (loop.STATE, loop.BEST):
         a, b = (checkpoints.read_tensors(path.parent / name) for path in (whole, cut))
@@ -727,8 +729,8 @@ def test_a_killed_run_resumes_to_the_same_weights(listener_settings, tiny, tmp_p
     pd.testing.assert_frame_equal(*logs)
 
 
-def test_a_run_leaves_an_encoder_that_says_what_it_is(listener_settings, tiny, tmp_path):
-    best = clap.train(listener_settings, tmp_path, progress=False)
+def test_a_run_leaves_an_encoder_that_says_what_it_is(clap_settings, tiny, tmp_path):
+    best = clap.train(clap_settings, tmp_path, progress=False)
     encoder = MiniClapEncoder(best, LabelledEncoder())
     assert encoder.info["kind"] == "clap"
     assert encoder.info["encoder"] == {"name": "labelled", "dim": 8}
@@ -740,12 +742,12 @@ def test_a_run_leaves_an_encoder_that_says_what_it_is(listener_settings, tiny, t
     with pytest.raises(ValueError, match="not with minilm-l6-int8"):
         MiniClapEncoder(best)
     with pytest.raises(ValueError, match="another dim"):
-        clap.train(replace(listener_settings, dim=4), tmp_path, progress=False)
+        clap.train(replace(clap_settings, dim=4), tmp_path, progress=False)
 
 
-def test_senseless_settings_get_a_sentence(listener_settings, tmp_path):
+def test_senseless_settings_get_a_sentence(clap_settings, tmp_path):
     with pytest.raises(ValueError, match="exactly one budget") as error:
-        clap.train(replace(listener_settings, minutes=1.0), tmp_path / "run")
+        clap.train(replace(clap_settings, minutes=1.0), tmp_path / "run")
     assert_one_sentence(error)
     assert not (tmp_path / "run").exists()
 

@@ -48,7 +48,7 @@ def test_a_few_steps_make_it_better(tmp_path, monkeypatch):
     """Sounds that share few frequencies: the query must tell which of them to keep."""
     monkeypatch.setattr(captions, "for_label", lambda label: [label.replace("_", " ")])
     labels = ["car_horn", "crickets", "rain", "thunderstorm"]
-    data = write_dataset(tmp_path / "bank", clips_per_label=10, duration=1.0, labels=labels)
+    data = write_dataset(tmp_path / "sounds", clips_per_label=10, duration=1.0, labels=labels)
     settings = SeparatorSettings(
         esc50_path=str(data), configuration="tiny", batch_size=8, steps=60, seconds=0.512, lr=5e-3,
         val_folds=(4,), val_every=30, val_mixtures=6, absent_share=0.0,
@@ -58,6 +58,34 @@ def test_a_few_steps_make_it_better(tmp_path, monkeypatch):
         run.learn(run.batch(step))
     first, last = np.mean(run.losses[:10]), np.mean(run.losses[-10:])
     assert last < first - 1.5, f"loss went from {first:.2f} to {last:.2f} dB"
+
+
+class Pulled(loop.Run):
+    """A run whose gradient is what its batch says."""
+
+    def batch(self, step):
+        return (torch.ones(4, 3),)
+
+    def loss(self, pull):
+        return (self.network.weight * pull).sum()
+
+    def score(self, network):
+        return {}
+
+    def info(self):
+        return {}
+
+
+@pytest.mark.parametrize("size", [1e-6, 0.1, 4.9, 5.1, 1e3, 1e12])
+def test_no_step_learns_from_a_gradient_longer_than_5(settings, tmp_path, size):
+    """A longer one is shortened, a shorter one is left as it is, and neither is turned."""
+    run = Pulled(settings, tmp_path, lambda: torch.nn.Linear(3, 4, bias=False), 1)
+    direction = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    direction /= direction.norm()
+    run.learn([size * direction])
+    average = run.optimizer.state[run.network.weight]["exp_avg"]  # AdamW's, after one step
+    seen = average / (1 - run.optimizer.param_groups[0]["betas"][0])
+    torch.testing.assert_close(seen, min(size, 5.0) * direction, rtol=1e-4, atol=1e-9)
 
 
 def test_resuming_a_killed_run_gives_the_weights_of_an_uninterrupted_one(
@@ -237,7 +265,7 @@ def test_absent_queries_ask_for_silence(settings):
     assert batch.mixture.any()
 
 
-def test_queries_come_from_the_training_wordings_only(settings):
+def test_queries_come_from_the_training_paraphrases_only(settings):
     data = TrainingData(settings)
     known = {label: data.encoder.embed_text(captions.for_label(label)) for label in data.labels}
     rng = np.random.default_rng(0)
@@ -248,14 +276,14 @@ def test_queries_come_from_the_training_wordings_only(settings):
         assert np.linalg.norm(query) == pytest.approx(1, abs=1e-5)
 
 
-def test_queries_are_bare_labels_wordings_or_lie_between_two(data):
+def test_queries_are_bare_labels_paraphrases_or_lie_between_two(data):
     known = data.encoder.embed_text(captions.for_label("dog"))
     rng, nearest = np.random.default_rng(0), []
     for _ in range(400):
         similarity = np.sort(known @ data._query("dog", rng))
         nearest.append(similarity[-1])
     bare = [float(known[0] @ data._query("dog", rng)) > 0.95 for _ in range(400)]
-    assert 0.3 < np.mean(bare) < 0.5  # BARE_SHARE, and the wordings that happen to be near
+    assert 0.3 < np.mean(bare) < 0.5  # BARE_SHARE, and paraphrases that happen to be near
     assert 0.1 < np.mean(np.array(nearest) < 0.95) < 0.5  # half of the others lie between two
 
 

@@ -1,4 +1,4 @@
-"""The networks: shapes, FiLM, the twin that takes no query, and how far a mask looks."""
+"""The networks: shapes, FiLM, the one that takes no query, and how far a mask depends."""
 
 from dataclasses import replace
 
@@ -69,7 +69,7 @@ def test_the_query_matters_and_the_same_query_gives_the_same_mask(net):
 
 
 @torch.inference_mode()
-def test_in_evaluation_a_clip_does_not_hear_the_rest_of_the_batch(net):
+def test_in_evaluation_a_clip_does_not_depend_on_the_rest_of_the_batch(net):
     x, query = sound(4, net.config.n_freq, 37), random(4, 8)
     together = net(x, query)
     alone = torch.cat([net(x[i : i + 1], query[i : i + 1]) for i in range(4)])
@@ -154,19 +154,19 @@ def test_film_without_a_query_has_no_weights_and_does_nothing():
 
 @pytest.mark.parametrize("changes", ARCHITECTURES, ids=NAMES)
 @torch.inference_mode()
-def test_an_untrained_network_does_not_listen_to_the_query_yet(changes):
+def test_an_untrained_network_does_not_depend_on_the_query_yet(changes):
     network = build(UNetConfig(**{"channels": (4, 8), "n_bands": 16, "text_dim": 8, **changes}))
     x = sound(1, network.config.n_freq, 24)
     a, b = (network.eval()(x, random(1, 8, seed=seed)) for seed in (1, 2))
     assert torch.equal(a, b)
 
 
-# The text-agnostic twin
+# The text-agnostic network
 
 
 @pytest.mark.parametrize("changes", [{}, SMALL_REFERENCE], ids=["compact", "reference"])
 @torch.inference_mode()
-def test_the_twin_ignores_the_query(make_network, changes):
+def test_the_text_agnostic_network_ignores_the_query(make_network, changes):
     text_agnostic, network = make_network(**changes, text_dim=None), make_network(**changes)
     x = sound(2, text_agnostic.config.n_freq, 24)
     assert torch.equal(text_agnostic(x, random(2, 8)), text_agnostic(x))
@@ -189,10 +189,10 @@ def test_named_configurations_build_with_any_query_size(name):
     assert as_configured.config == CONFIGS[name]
 
 
-# The network that the twin guides
+# The network that a text-agnostic one guides
 
 
-def test_the_twin_inside_stays_as_it_is(make_network):
+def test_the_guide_inside_stays_as_it_is(make_network):
     network = make_network(**GUIDED).train()
     before = {k: v.clone() for k, v in network.text_agnostic.state_dict().items()}
     assert not network.text_agnostic.training
@@ -213,7 +213,7 @@ def test_a_guided_network_starts_as_the_one_it_starts_from(make_network):
 
 
 @torch.inference_mode()
-def test_what_the_twin_says_matters(make_network):
+def test_what_the_guide_says_matters(make_network):
     guided, x, query = make_network(**GUIDED), sound(2, 16, 40), random(2, 8)
     mask = guided(x, query)
     guided.text_agnostic = make_network(text_dim=None, seed=5)
@@ -254,7 +254,7 @@ def test_an_unknown_name_is_one_sentence(name):
         build(name)
 
 
-# How far a mask looks
+# How far a mask depends
 
 
 @pytest.mark.parametrize("changes", [*ARCHITECTURES, {"channels": (4, 4, 8)}])

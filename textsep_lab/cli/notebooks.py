@@ -41,7 +41,7 @@ def run(only, settings, out, jobs) -> None:
 
     out = out or reports_dir() / "notebooks"
     planned = batch.plan(chapters.choose(list(only)), out, _pairs(settings))
-    data_root()  # two chapters at once must not both make the bank
+    data_root()  # two chapters at once must not both render the sounds
     _report(batch.run(planned, jobs), out)
 
 

@@ -25,7 +25,7 @@ _NUMBERS = {"samples": int, "gain_db": float, "seed": int}
 def write_manifest(recipes: list[Recipe], path: str | Path) -> Path:
     """Write recipes as CSV, one mixture a row; `read_manifest` gives back equal ones.
 
-    A column of companions is there only if a source has one.
+    The column ``same_class`` is there only if a source has a second clip of its class.
     """
     table = pd.DataFrame([vars(recipe) for recipe in recipes], columns=list(Recipe.__annotations__))
     for name, of in _TUPLES.items():
@@ -67,7 +67,7 @@ def _recipe(row: dict[str, str]) -> Recipe:
     values["same_class"] = tuple(same_class.split(";")) if same_class else ()
     recipe = Recipe(**{**row, **values})
     if len(recipe.same_class) not in (0, len(recipe.sources)):
-        raise ValueError(f"'{row['sources']}' needs a companion each, an empty one for none")
+        raise ValueError(f"'{row['sources']}' needs a same_class entry each, empty for none")
     if not len(recipe.sources) == len(recipe.offsets) == len(recipe.snr_db) + 1:
         raise ValueError(f"'{row['sources']}' needs an offset each and a level after the first")
     return recipe

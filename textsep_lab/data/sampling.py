@@ -1,4 +1,4 @@
-"""How recipes for mixtures are drawn: at random for training, by a fixed protocol for judging.
+"""How recipes for mixtures are drawn: at random for training, by a fixed protocol for evaluation.
 
 Taught in notebook 01.
 """

@@ -115,7 +115,7 @@ class App(widgets.Box):
         with self.timeline.hold_sync():
             if self.timeline.duration != recording.duration:
                 self.timeline.duration = recording.duration
-            if len(players) != len(self.timeline.tracks):  # else go on hearing the same one
+            if len(players) != len(self.timeline.tracks):  # else go on playing the same one
                 self.timeline.track = min(1, len(players) - 1)
             self.timeline.panels, self.timeline.tracks = pictures, players
             self.timeline.spans = tracks.spans(self._suggestions, recording.duration)
@@ -133,18 +133,18 @@ class App(widgets.Box):
     # ---- what is in it
 
     def _detect(self) -> None:
-        self._listen(lambda cancelled: self.session.detect(), "Listening…")
+        self._find(lambda cancelled: self.session.detect(), "Detecting…")
 
     def _suggest(self) -> None:
-        self._listen(
+        self._find(
             lambda cancelled: self.session.suggest(self.detection.notice.tell), gemini.PRIVACY
         )
 
-    def _listen(self, listen: Callable[..., list[Suggestion]], said: str) -> None:
+    def _find(self, find: Callable[..., list[Suggestion]], said: str) -> None:
         recording = self.session.recording
 
         def job(cancelled: Callable[[], bool]) -> None:
-            suggestions = listen(cancelled)
+            suggestions = find(cancelled)
             if not cancelled():
                 self._suggestions = suggestions
                 self.timeline.spans = tracks.spans(suggestions, recording.duration)

@@ -1,4 +1,4 @@
-"""The panels of the app: source, what is heard, settings, results. Taught in notebook 06."""
+"""The panels of the app: source, detection, settings, results. Taught in notebook 06."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class DetectionPanel(widgets.Box):
     """What is in the recording: a button that asks, and a suggestion for each answer.
 
     Args:
-        detect, suggest: are called by the buttons for the ears and for Gemini.
+        detect, suggest: are called by the buttons for the detector and for Gemini.
         chosen: is called with the suggestion that was clicked.
     """
 
@@ -101,7 +101,7 @@ class DetectionPanel(widgets.Box):
         super().__init__(
             [box(self._detect, name="suggestions"), self._suggestions, self._gemini, self.notice]
         )
-        self.add_class("compare")
+        self.add_class("detection")
 
     def allow_gemini(self, allowed: bool) -> None:
         """Show the button for Gemini, with what it does to privacy, or hide it."""
@@ -109,7 +109,7 @@ class DetectionPanel(widgets.Box):
 
     def busy(self, busy: bool) -> None:
         """Say that an answer is awaited."""
-        self._detect.description = "Listening…" if busy else "What's in here?"
+        self._detect.description = "Detecting…" if busy else "What's in here?"
         if not busy:
             self.notice.tell("")
 
@@ -117,17 +117,17 @@ class DetectionPanel(widgets.Box):
         """Show a suggestion for each sound, and say so where none of them is likely."""
         self._suggestions.children = [self._suggestion(suggestion) for suggestion in suggestions]
         if suggestions and all(is_faint(suggestion) for suggestion in suggestions):
-            self.notice.tell("Nothing that the ears know is heard clearly; these are guesses.")
+            self.notice.tell("No sound is detected clearly; these are guesses.")
 
     def _suggestion(self, suggestion: Suggestion) -> widgets.Button:
         said = "" if suggestion.probability is None else f"  {100 * suggestion.probability:.0f} %"
-        tip = f"Ask for “{suggestion.label}” where it is heard"
+        tip = f"Ask for “{suggestion.label}” where it is detected"
         classes = ("suggestion", "faint") if is_faint(suggestion) else ("suggestion",)
         return button(suggestion.label + said, lambda: self._chosen(suggestion), *classes, tip=tip)
 
 
 class SettingsPanel(widgets.Box):
-    """Strength, fade, method, and the ears where there is a choice.
+    """Strength, fade, method, and the detector where there is a choice.
 
     Args:
         changed: is called when any of them changes.
@@ -152,7 +152,7 @@ class SettingsPanel(widgets.Box):
             _on_value(field, lambda _: (self._arrange(), changed()))
         names = available_detectors()
         if len(names) > 1:
-            choice = widgets.Dropdown(options=names, description="Ears")
+            choice = widgets.Dropdown(options=names, description="Detector")
             _on_value(choice, detector_chosen)
             fields.append(choice)
         super().__init__(fields)

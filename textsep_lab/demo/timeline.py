@@ -37,7 +37,7 @@ class Timeline(anywidget.AnyWidget):
         track: index of the track that is heard; written by both sides.
         windows: pairs ``[start, end]``; written by both sides. What the browser writes is sorted,
             does not overlap, lies within the recording, and each lasts 0.05 s or more.
-        spans: dicts of ``label``, ``start``, ``end`` and ``probability``: what is heard when.
+        spans: dicts of ``label``, ``start``, ``end`` and ``probability``: what is detected when.
         fade: length of the windows' soft edges.
         mode: ``keep`` or ``remove``, what happens to the queried sound in the windows.
         position: of the cursor; written by the browser when it stops and four times a second

@@ -36,7 +36,7 @@ def of_run(run: Run) -> tuple[list[dict], list[dict]]:
     panels, top_db = _input_panels(result.input, rate)
     axis = _axis()
     plots.mask(axis, result.mask, rate, result.duration)
-    panels.append(_picture(f"Mask: where “{run.request.title}” is heard", axis, rate))
+    panels.append(_picture(f"Mask: where “{run.request.title}” is found", axis, rate))
     axis = _axis()
     plots.spectrogram(axis, result.output, rate, top_db)
     panels.append(_picture("Output", axis, rate))
@@ -45,7 +45,7 @@ def of_run(run: Run) -> tuple[list[dict], list[dict]]:
 
 
 def spans(suggestions: list[Suggestion], duration: float) -> list[dict]:
-    """Return when the first is heard, and the others but for those that hardly are.
+    """Return the spans of the first suggestion, and of the others that are not faint.
 
     A sound that is merely suggested is drawn as if it were sure.
     """
@@ -58,7 +58,7 @@ def spans(suggestions: list[Suggestion], duration: float) -> list[dict]:
 
 
 def is_faint(suggestion: Suggestion) -> bool:
-    """Whether the ears hardly believe in a suggestion's sound."""
+    """Whether a suggestion is so improbable that it is a guess."""
     return suggestion.probability is not None and suggestion.probability < FAINT
 
 

@@ -12,8 +12,8 @@ from textsep_lab.session.request import QueryScore, Request, Run
 HELP = """<details class="help"><summary>How it works</summary>
 <ol><li>Choose an example, open a file or record. Drag across the picture to mark the stretch of
 time to work in; several are fine, and without any it is the whole recording.</li>
-<li>“What's in here?” listens for you. A click on a sound fills in its name and its moments. Or
-type any sound in a few English words.</li>
+<li>“What's in here?” lists the sounds it detects. A click on one fills in its name and its
+moments. Or type any sound in a few English words.</li>
 <li><b>Keep</b> leaves only that sound in the windows, <b>Remove</b> all but it. Outside the windows
 the recording stays as it is, sample for sample.</li>
 <li>Press Separate, then switch between input, output and residual (what was taken away) while it

@@ -1,7 +1,7 @@
 """From similarities to probabilities that mean what they say.
 
 A logistic curve (Platt scaling) for each question that is asked of a joint encoder, fitted by
-`hearing` and kept beside the encoder's weights. Taught in notebook 07.
+`evaluation.detection` and kept beside the encoder's weights. Taught in notebook 07.
 
 Reference:
     Platt (1999), Probabilistic outputs for support vector machines.
@@ -62,7 +62,7 @@ class Calibration:
         weights_sha256: of its weights, so that a curve never serves others; None if unknown.
         detection: P(a label of a list is in the recording) from `similarity.Similarities.features`.
         presence: P(the queried sound is there), as many queries naming something as not.
-        activity: P(it is heard in a frame), given that it is there, from
+        activity: P(it is active in a frame), given that it is there, from
             `similarity.Similarities.frame_features`.
         confidence: `presence` with the log of the separator's energy share as one more feature.
         separator_sha256: of the separator that `confidence` was fitted to.

@@ -50,12 +50,12 @@ class Detector:
         top: int = 5,
         sample_rate: int | None = None,
     ) -> pd.DataFrame:
-        """Return the most probable sounds and when they are heard.
+        """Return the most probable sounds and when they are active.
 
         Args:
             recording: path of an audio file, or a waveform ``[channels, samples]`` at
                 `sample_rate`.
-            labels: what to listen for, any words; None for `default_labels`.
+            labels: what to detect, in any words; None for `default_labels`.
             top: how many labels to return at most.
 
         Returns:
@@ -74,12 +74,12 @@ class Detector:
         duration = waveform.shape[1] / sample_rate
         if not waveform.any():
             return _table([(SILENCE, 1.0, 0.0, duration)])
-        hearing = compare(waveform, sample_rate, labels, self.encoder)
-        probability = self.calibration.detection(hearing.features)
-        active = self.calibration.activity(hearing.frame_features)
+        similarities = compare(waveform, sample_rate, labels, self.encoder)
+        probability = self.calibration.detection(similarities.features)
+        active = self.calibration.activity(similarities.frame_features)
         rows = []
         for k in np.argsort(-probability, kind="stable")[:top]:
-            spans = activity_spans(active[k], hearing.frame_hop, duration)
+            spans = activity_spans(active[k], similarities.frame_hop, duration)
             for start, end in spans or [(0.0, duration)]:
                 rows.append((labels[k], float(probability[k]), start, end))
         return _table(rows)
@@ -93,11 +93,11 @@ class Detector:
     ) -> float:
         """Return P(the queried sound is there), 0 for silence.
 
-        Before listening, it is taken to be as likely there as not.
+        The prior is even: before any evidence, it is as likely to be there as not.
 
         Args:
             energy_share: `Separation.energy_share` of the separator that the calibration was
-                fitted to, if there is one: two witnesses are better than one.
+                fitted to, if there is one, as further evidence.
         """
         waveform = audio.check_waveform(waveform)
         if not waveform.any():
@@ -109,7 +109,7 @@ class Detector:
         return float(self.calibration.confidence(features))
 
     def spans(self, waveform: np.ndarray, sample_rate: int, query: str) -> list[Window]:
-        """Return when the queried sound is heard, taking for granted that it is there somewhere.
+        """Return when the queried sound is active, taking for granted that it is there somewhere.
 
         Returns:
             Pairs (start, end) in seconds, sorted; empty for silence.
@@ -117,9 +117,9 @@ class Detector:
         waveform = audio.check_waveform(waveform)
         if not waveform.any():
             return []
-        hearing = compare(waveform, sample_rate, [query], self.encoder)
-        active = self.calibration.activity(hearing.frame_features[0])
-        return activity_spans(active, hearing.frame_hop, hearing.duration)
+        similarities = compare(waveform, sample_rate, [query], self.encoder)
+        active = self.calibration.activity(similarities.frame_features[0])
+        return activity_spans(active, similarities.frame_hop, similarities.duration)
 
 
 def energy_feature(share: float | np.ndarray) -> np.ndarray:
@@ -151,7 +151,7 @@ def _check_labels(labels: Iterable[str]) -> list[str]:
 
 
 def default_labels() -> list[str]:
-    """Return the 50 classes of ESC-50 and those that the procedural bank adds, as words.
+    """Return the 50 classes of ESC-50 and those that the synthetic sounds add, as words.
 
     Example:
         >>> len(default_labels()), "dog" in default_labels()
@@ -164,12 +164,12 @@ def load_detector(encoder: str = "mini-clap", calibration: str | Path | None = N
     """Return a detector with the encoder of that name; the same object at every call.
 
     Args:
-        encoder: a joint encoder's name, see `embeddings.ENCODERS`.
+        encoder: a joint encoder's name, see `encoders.registry.JOINT_ENCODERS`.
         calibration: a file that `textsep evaluate detection --calibrate` wrote; None for the
             shipped one.
 
     Raises:
-        ValueError: no encoder has that name or it cannot hear, or the calibration is another's.
+        ValueError: no joint encoder has that name, or the calibration is another's.
         ImportError: the encoder needs an extra that is not installed.
         FileNotFoundError: there is no calibration for it.
     """

@@ -1,4 +1,4 @@
-"""A hosted model hears a recording and suggests queries for it: what sounds, and when.
+"""Queries for a recording that a hosted model suggests: what sounds, and when.
 
 The only module that sends a recording anywhere; it needs the extra ``gemini`` and a key.
 """
@@ -31,7 +31,7 @@ PRIVACY = (
     "This sends the recording to Google; on an unpaid plan people may review it and Google may "
     "use it for its products, so send nothing private."
 )
-SENT_RATE = 16000  # Hz; Gemini itself hears one channel at a low rate
+SENT_RATE = 16000  # Hz; Gemini itself takes one channel at a low rate
 MAX_SECONDS = 420  # 17.9 MB in base64; Gemini takes requests of 20 MB
 SILENT = 2.0**-16  # half a step of 16 bit
 ATTEMPTS, FIRST_DELAY = 5, 1.0  # tries, and seconds before the second; each wait is twice the last
@@ -51,7 +51,7 @@ SCHEMA = {"type": "OBJECT", "properties": {"sounds": _LIST}, "required": ["sound
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A query, and the window in seconds the sound is heard in; both None where unknown."""
+    """A query, and the window in seconds in which it sounds; both None where unknown."""
 
     label: str
     start: float | None = None

@@ -13,9 +13,9 @@ import torch
 
 from textsep_lab.encoders.base import FrameEncoder, JointEncoder
 
-CLIP, CLIP_HOP = 5.0, 2.5  # seconds heard at once, as in training, and from one to the next
+CLIP, CLIP_HOP = 5.0, 2.5  # seconds embedded at once, as in training, and from one to the next
 FRAME, FRAME_HOP = 1.0, 0.5  # the same, for an encoder that has no frames of its own
-LOUDEST = 0.5  # seconds of the strongest frames that speak for a recording
+LOUDEST = 0.5  # seconds of the strongest frames whose mean stands for a recording
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Similarities:
     @property
     def strongest(self) -> np.ndarray:
         """Mean similarity of each query's strongest half second that is not silent, ``[n]``."""
-        heard = int((self.frames > -1).any(axis=0).sum())
-        count = max(1, min(heard, round(LOUDEST / self.frame_hop)))
+        sounding = int((self.frames > -1).any(axis=0).sum())
+        count = max(1, min(sounding, round(LOUDEST / self.frame_hop)))
         return np.sort(self.frames, axis=1)[:, -count:].mean(axis=1)
 
     @property
@@ -48,7 +48,7 @@ class Similarities:
 
     @property
     def frame_features(self) -> np.ndarray:
-        """What tells when each query is heard, ``[n, frames, 2]``."""
+        """What tells when each query is active, ``[n, frames, 2]``."""
         strongest = np.broadcast_to(self.strongest[:, None], self.frames.shape)
         return np.stack([self.frames, strongest], axis=2)
 

@@ -15,7 +15,7 @@ ROUNDING = 1e-9  # seconds
 def activity_spans(
     activity: np.ndarray, hop: float, duration: float, opening: float = OPEN, closing: float = CLOSE
 ) -> list[Window]:
-    """Return the spans in which a sound is heard (hysteresis thresholding).
+    """Return the spans in which a sound is active (hysteresis thresholding).
 
     Args:
         activity: probability in every frame ``[frames]``; frame k lasts from ``k * hop``.

@@ -52,7 +52,7 @@ class LaionClapEncoder:
         instead = f"set TEXTSEP_LAION_CLAP to a folder with the files of {LAION_CLAP.repo}"
         folder = own or LAION_CLAP.fetch(instead)
         _check_config(folder)
-        self._model, self._hearing, self._tokenizer = _load(folder)
+        self._model, self._feature_extractor, self._tokenizer = _load(folder)
         self.dim = self._model.config.projection_dim
 
     @classmethod
@@ -83,7 +83,7 @@ class LaionClapEncoder:
     def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return the unit-length embedding float32 [dim] of one recording.
 
-        The mean over windows of 10 s (see `clap.embed_windows`); the last is repeated a whole
+        The mean over windows of 10 s (see `msclap.embed_windows`); the last is repeated a whole
         number of times and then filled with zeros, as in training.
 
         Args:
@@ -92,8 +92,8 @@ class LaionClapEncoder:
         Raises:
             ValueError: the waveform is none, or is silent, which sounds like nothing.
         """
-        heard = to_mono(waveform, sample_rate, self._hearing.sampling_rate)
-        return embed_windows(heard, int(self._hearing.nb_max_samples), self._embed_window)
+        mono = to_mono(waveform, sample_rate, self._feature_extractor.sampling_rate)
+        return embed_windows(mono, int(self._feature_extractor.nb_max_samples), self._embed_window)
 
     def _embed_text(self, text: str) -> np.ndarray:
         tokens = self._tokenizer(text, truncation=True, max_length=TEXT_TOKENS, return_tensors="pt")
@@ -102,10 +102,10 @@ class LaionClapEncoder:
 
     def _embed_window(self, window: np.ndarray) -> np.ndarray:
         # "rand_trunc" is how unfused models see a spectrogram; only longer windows are cropped.
-        seen = self._hearing(
+        seen = self._feature_extractor(
             window,
             truncation="rand_trunc",
-            sampling_rate=self._hearing.sampling_rate,
+            sampling_rate=self._feature_extractor.sampling_rate,
             return_tensors="pt",
         )
         inputs = {"input_features": seen["input_features"].float()}
@@ -154,7 +154,7 @@ def _load(folder: Path) -> tuple:
         model, info = loaded
         if lost := set(info["missing_keys"]) & {name for name, _ in model.named_parameters()}:
             raise KeyError(f"no {min(lost)}")
-        hearing = ClapFeatureExtractor.from_pretrained(folder, **here)
+        extractor = ClapFeatureExtractor.from_pretrained(folder, **here)
     except (*UNREADABLE, SafetensorError) as error:
         reason = " ".join(str(error).split("\n")[0].split()).rstrip(".")
         raise ValueError(_wrong(folder, reason)) from error
@@ -162,7 +162,7 @@ def _load(folder: Path) -> tuple:
         tokenizer = AutoTokenizer.from_pretrained(folder, **here)
     except Exception as error:  # the library below raises no other class
         raise ValueError(_wrong(folder, "no readable tokenizer")) from error
-    return model.float().eval(), hearing, tokenizer
+    return model.float().eval(), extractor, tokenizer
 
 
 def _wrong(folder: Path, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""The default joint encoder: CLAP in miniature, trained by `contrastive`, offline, on the CPU.
+"""The default joint encoder: CLAP in miniature, trained by `training.clap`, offline, on the CPU.
 
 Taught in notebook 07.
 
@@ -38,7 +38,7 @@ class MiniClapEncoder:
     better than their paraphrases.
 
     Args:
-        checkpoint: weights from `contrastive.train`, or a folder; None for the shipped ones.
+        checkpoint: weights from `training.clap.train`, or a folder; None for the shipped ones.
         text_encoder: what the text head was trained on; None for the shipped MiniLM.
 
     Raises:
@@ -48,9 +48,9 @@ class MiniClapEncoder:
     Example:
         >>> encoder = MiniClapEncoder()
         >>> noise = np.random.default_rng(0).standard_normal((1, 16000)).astype(np.float32) / 10
-        >>> heard = encoder.embed_audio(noise, 16000)
+        >>> sound = encoder.embed_audio(noise, 16000)
         >>> rain, dog = encoder.embed_text(["rain", "dog"])
-        >>> bool(heard @ rain > heard @ dog)
+        >>> bool(sound @ rain > sound @ dog)
         True
     """
 
@@ -76,7 +76,7 @@ class MiniClapEncoder:
         self.weights_sha256 = checkpoints.fingerprint(self.info)
         self.dim: int = self.network.config.dim
         self.frame_hop: float = self.network.config.frame_hop
-        self._heard: dict[tuple, torch.Tensor] = {}
+        self._remembered: dict[tuple, torch.Tensor] = {}
         self._embed_cached = lru_cache(maxsize=CACHED)(self._embed_texts)
 
     @classmethod
@@ -124,12 +124,12 @@ class MiniClapEncoder:
             raise ValueError("The recording is silent: it sounds like nothing.")
         # The same moments are asked for as a clip and as frames, by one query after the other.
         key = (sample_rate, waveform.shape, hashlib.sha256(waveform.tobytes()).digest())
-        if key not in self._heard:
-            self._heard = dict([*self._heard.items()][1 - REMEMBERED :])
-            self._heard[key] = self._listen(waveform, sample_rate)
-        return self._heard[key]
+        if key not in self._remembered:
+            self._remembered = dict([*self._remembered.items()][1 - REMEMBERED :])
+            self._remembered[key] = self._compute_features(waveform, sample_rate)
+        return self._remembered[key]
 
-    def _listen(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
-        heard = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
-        heard = heard / np.abs(waveform).max()  # squares of levels far from 1 would leave float32
-        return extract_features(self.network, torch.from_numpy(heard)[None])
+    def _compute_features(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
+        sound = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
+        sound = sound / np.abs(waveform).max()  # squares of levels far from 1 would leave float32
+        return extract_features(self.network, torch.from_numpy(sound)[None])

@@ -128,15 +128,15 @@ class MSClapEncoder:
             ValueError: the waveform is none, or is silent, which sounds like nothing.
         """
         size = self.seconds * self.sample_rate
-        heard = to_mono(waveform, sample_rate, self.sample_rate)
+        mono = to_mono(waveform, sample_rate, self.sample_rate)
         return embed_windows(
-            heard, size, lambda window: self._embed_window(np.resize(window, size))
+            mono, size, lambda window: self._embed_window(np.resize(window, size))
         )
 
     def _embed_text(self, text: str) -> np.ndarray:
         import torch
 
-        # As msclap does: read the state at the end token, which is the last (no padding here).
+        # As msclap does: take the state at the end token, which is the last (no padding here).
         ids = self._tokenizer.encode(f"{text} <|endoftext|>").ids[:TEXT_TOKENS]
         base = self._network.get_submodule("caption_encoder.base")
         projection = self._network.get_submodule("caption_encoder.projection")
@@ -230,8 +230,8 @@ def _load_network(msclap: ModuleType, weights: Path) -> nn.ModuleDict:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # msclap was written for older libraries
-        hearing = msclap.AudioEncoder(*AUDIO_ENCODER)
-    network = nn.ModuleDict({"audio_encoder": hearing, "caption_encoder": nn.ModuleDict(text)})
+        tower = msclap.AudioEncoder(*AUDIO_ENCODER)
+    network = nn.ModuleDict({"audio_encoder": tower, "caption_encoder": nn.ModuleDict(text)})
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)["model"]
         missing = network.load_state_dict(state, strict=False).missing_keys

@@ -1,4 +1,4 @@
-"""How often words are understood: by the nearest label, and by the query classifier.
+"""How often paraphrases are understood: by the nearest label, and by the query classifier.
 
 Taught in notebook 05.
 """
@@ -46,7 +46,7 @@ def nearest_class_accuracy(encoder: TextEncoder, split: str = "heldout") -> pd.D
 
     One row for the bare-label protocol and one for the prototype protocol (`label_embeddings`);
     columns protocol, n, and top1 and top5 each with its 95 % Wilson interval, as fractions. On
-    means = [encoder.embed_text(captions.for_label(x)[:count]).mean(axis=0) for x in labels]
+    the training split both are flattered: the label embeddings are made of paraphrases it holds.
 
     Raises:
         ValueError: there is no such split.

@@ -87,7 +87,7 @@ def peak_memory(
         checkpoint: its weights; None for the shipped ones.
         configuration: instead of them, a network of that configuration with random weights and
             the same encoder.
-        seconds: of white noise at 16 kHz to separate; the ears listen, too.
+        seconds: of white noise at 16 kHz to separate; the detector runs, too.
 
     Raises:
         RuntimeError: the process failed; its last line says why.

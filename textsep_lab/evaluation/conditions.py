@@ -24,11 +24,12 @@ from textsep_lab.signal.timegate import Window
 
 SNRS_DB = (-10, -5, 0, 5, 10)
 SOURCES = (2, 3, 4)
-QUERY_KINDS = ("label", "label in a phrase", "held-out wording", "stranger wording")
+HELD_OUT, OUT_OF_DISTRIBUTION = "held-out paraphrase", "out-of-distribution paraphrase"
+QUERY_KINDS = ("label", "label in a phrase", HELD_OUT, OUT_OF_DISTRIBUTION)
 PHRASES = (
     "a recording of {}", "{} noise in the background", "please isolate the {}", "I hear {} nearby"
 )  # fmt: skip
-# Sounds that are alike to the ear.
+# Sounds that are easily confused.
 CONFUSABLE = (
     ("sea_waves", "rain"), ("sea_waves", "wind"), ("crackling_fire", "rain"),
     ("pouring_water", "toilet_flush"), ("airplane", "wind"), ("engine", "helicopter"),
@@ -96,8 +97,8 @@ def query_for(kind: str, label: str, number: int) -> str:
     choices = {
         "label": [text],
         "label in a phrase": [phrase.format(text) for phrase in PHRASES],
-        "held-out wording": captions.for_label(label, "heldout"),
-        "stranger wording": captions.for_label(label, "ood"),
+        HELD_OUT: captions.for_label(label, "heldout"),
+        OUT_OF_DISTRIBUTION: captions.for_label(label, "ood"),
     }
     return str(np.random.default_rng(number).choice(choices[kind]))
 

@@ -1,4 +1,4 @@
-"""Judging and calibrating the ears: zero-shot labels, presence, spans, and what NMF makes of them.
+"""Judging and calibrating a detector: zero-shot labels, presence and spans.
 
 Taught in notebook 07.
 """
@@ -36,11 +36,12 @@ TOLERANCES = (0.2, 0.5)  # seconds between a true and a predicted onset
 
 @dataclass(frozen=True)
 class ScoredScenes:
-    """A fold as one encoder hears it.
+    """A fold with the similarities that one encoder finds.
 
     Args:
         labels: the fold's classes as words, L of them.
-        clips, mixtures, onsets: pairs of scene and hearing for `labels`; silence is left out.
+        clips, mixtures, onsets: pairs of scene and similarities to `labels`; silence is left
+            out.
     """
 
     labels: list[str]
@@ -50,21 +51,21 @@ class ScoredScenes:
 
 
 def score_scenes(table: pd.DataFrame, encoder: JointEncoder) -> ScoredScenes:
-    """Hear all clips, mixtures and onset scenes of a table of `esc50.read_table`."""
+    """Compare all clips, mixtures and onset scenes of a table of `esc50.read_table` with labels."""
     labels = [esc50.label_text(x) for x in sorted(table["category"].unique())]
     kinds = []
     for make in (clip_scenes, mixture_scenes, onset_scenes):
         scenes = [scene for scene in make(table) if scene.waveform.any()]
-        bar = tqdm(scenes, "listening", unit="scene", delay=2)
+        bar = tqdm(scenes, "comparing", unit="scene", delay=2)
         kinds.append([(s, compare(s.waveform[None], SAMPLE_RATE, labels, encoder)) for s in bar])
     return ScoredScenes(labels, *kinds)
 
 
 def zero_shot(scored: ScoredScenes, table: pd.DataFrame, encoder: JointEncoder) -> pd.DataFrame:
-    """Return, for every clip, whether its label is the most similar one (top 1) under each wording.
+    """Return, for every clip, whether its label is the most similar one (top 1).
 
-    Columns label, bare (the class name), wordings (mean of the training wordings), other words
-    (mean over the five held-out wordings, each standing for its class alone).
+    Columns label, bare (classes by name), paraphrases (by the mean of their training paraphrases),
+    other words (mean over five held-out paraphrases, each standing for its class alone).
     """
     classes = sorted(table["category"].unique())
     prototypes = np.stack([encoder.embed_text(captions.for_label(x)).mean(0) for x in classes])
@@ -114,7 +115,7 @@ def presence_queries(scored: ScoredScenes) -> pd.DataFrame:
 
 
 def in_paraphrases(scored: ScoredScenes, encoder: JointEncoder) -> list[float]:
-    """Return the sum of both similarities for `presence_queries`, asked in held-out wordings."""
+    """Return the sum of both similarities for `presence_queries`, asked in held-out paraphrases."""
     sums = []
     for number, (scene, _) in enumerate(tqdm(scored.mixtures, "asking", unit="mixture", delay=2)):
         known = (captions.for_label(x.replace(" ", "_"), "heldout") for x in _asked(scene))
@@ -166,7 +167,7 @@ def confidence_features(queries: pd.DataFrame) -> np.ndarray:
 def calibrate(
     scored: ScoredScenes, queries: pd.DataFrame, encoder: JointEncoder, said: str
 ) -> Calibration:
-    """Fit the curves of the ears to all scenes of a fold; `said` tells which, for the record."""
+    """Fit a detector's curves to all scenes of a fold; `said` tells which, for the record."""
     features, truth, _ = label_pairs(scored)
     frames, active, _ = frame_pairs(scored)
     similarities = queries[["clip", "strongest"]].to_numpy()
@@ -185,7 +186,7 @@ def calibrate(
 def with_confidence(
     calibration: Calibration, queries: pd.DataFrame, separator: Separator
 ) -> Calibration:
-    """Fit the curve of ears and separator together, to `queries` with their energy_share."""
+    """Fit the curve of detector and separator together, to `queries` with their energy_share."""
     curve = Logistic.fit(confidence_features(queries), queries["present"].to_numpy())
     return replace(calibration, confidence=curve, separator_sha256=separator.fingerprint)
 

@@ -1,4 +1,4 @@
-"""The report on the ears: figures, tables and the words around them. Taught in notebook 07."""
+"""The report on detection: figures, tables and the words around them. Taught in notebook 07."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def run(
 
     Raises:
         FileNotFoundError: no data set or no checkpoint.
-        ValueError: no such encoder, or one that cannot hear.
+        ValueError: no such joint encoder.
     """
     joint_encoder, separator = load_joint_encoder(encoder), load_separator(checkpoint)
     table = esc50.read_table(root, [fold])
     scored = detection.score_scenes(table, joint_encoder)
     queries = detection.presence_queries(scored)
     said = f"fold {fold} of a data set in ESC-50's layout, {len(scored.mixtures)} mixtures"
-    # The separator listens, too: with the new curves, as there may be no others yet.
+    # The separator detects, too: with the new curves, as there may be no others yet.
     calibration = detection.calibrate(scored, queries, joint_encoder, said)
     detector = Detector(joint_encoder, calibration)
     separator = Separator(
@@ -85,17 +85,17 @@ def run(
 
 
 def _demo_figures(detector: Detector) -> dict[str, Figure]:
-    """Draw what is heard in the bundled mixture of a dog and rain, and its NMF components."""
+    """Draw what is detected in the bundled mixture of a dog and rain, and its NMF components."""
     query = "dog barking"
     mixture, rate = audio.load(paths.demo_data_dir() / "mixture.wav")
     target, _ = audio.load(paths.demo_data_dir() / "target.wav")
-    embeds_audio = compare(mixture, rate, [query], detector.encoder)
-    activity = detector.calibration.activity(embeds_audio.frame_features[0])
+    similarities = compare(mixture, rate, [query], detector.encoder)
+    activity = detector.calibration.activity(similarities.frame_features[0])
     found = detector.spans(mixture, rate, query)
     components = nmf.separate_components(mixture, rate, query, detector.encoder)
     return {
         "spans": plots.spans(
-            mixture, rate, query, true_spans(target[0]), found, activity, embeds_audio.frame_hop
+            mixture, rate, query, true_spans(target[0]), found, activity, similarities.frame_hop
         ),
         "detections": plots.detections(mixture, rate, detector.detect(mixture, sample_rate=rate)),
         "nmf_components": plots.nmf_components(components),

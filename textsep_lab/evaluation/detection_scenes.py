@@ -1,4 +1,4 @@
-"""What the ears are judged on: clips, mixtures with present and absent queries, known onsets.
+"""What a detector is judged on: clips, mixtures with present and absent queries, known onsets.
 
 Taught in notebook 07.
 """
@@ -31,7 +31,7 @@ class Scene:
         labels: what is in it, the target first.
         absent: a label that is not.
         group: Freesound id of the target, to keep its takes together.
-        spans: when the target is heard, in seconds; only for `onset_scenes`.
+        spans: when the target is active, in seconds; only for `onset_scenes`.
     """
 
     waveform: np.ndarray
@@ -104,9 +104,9 @@ def onset_scenes(table: pd.DataFrame, seconds: float = 10.0, seed: int = 0) -> l
 
 
 def true_spans(target: np.ndarray) -> tuple[Window, ...]:
-    """Return when a source ``[samples]`` at 16 kHz is heard, see `onset_scenes`."""
-    heard = activity(target, TRUTH_FRAME, len(target) // TRUTH_FRAME)
-    edges = np.flatnonzero(np.diff(np.r_[False, heard, False])).reshape(-1, 2)
+    """Return when a source ``[samples]`` at 16 kHz is active, see `onset_scenes`."""
+    active = activity(target, TRUTH_FRAME, len(target) // TRUTH_FRAME)
+    edges = np.flatnonzero(np.diff(np.r_[False, active, False])).reshape(-1, 2)
     spans: list[Window] = []
     for first, last in edges * TRUTH_FRAME / SAMPLE_RATE:
         if spans and first - spans[-1][1] < TRUTH_GAP:

@@ -12,7 +12,7 @@ from textsep_lab.evaluation.speed import latency
 from textsep_lab.models.registry import parameter_count
 
 
-def cost(peer: ExternalModel, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
+def cost(model: ExternalModel, seconds: float = 5.0, runs: int = 5) -> dict[str, float]:
     """Return parameters, and median_ms, low_ms and high_ms (quartiles) of separating noise.
 
     Args:
@@ -20,38 +20,38 @@ def cost(peer: ExternalModel, seconds: float = 5.0, runs: int = 5) -> dict[str, 
         runs: how often it is timed, after one run that warms up; threads as they are.
 
     Raises:
-        ValueError: the peer cannot be had here.
+        ValueError: the network cannot be had here.
     """
-    network = peer.network()
-    times = latency({peer.name: lambda x: separate(network, x[0])}, seconds, runs).iloc[0]
+    network = model.network()
+    times = latency({model.name: lambda x: separate(network, x[0])}, seconds, runs).iloc[0]
     kept = {name: float(times[name]) for name in ("median_ms", "low_ms", "high_ms")}
     return {"parameters": parameter_count(network), **kept}
 
 
-def measure(peer: ExternalModel, seconds: float = 5.0) -> dict[str, float | None]:
-    """Return the `cost` of a peer in a fresh process, with the process's memory.
+def measure(model: ExternalModel, seconds: float = 5.0) -> dict[str, float | None]:
+    """Return the `cost` of a network in a fresh process, with the process's memory.
 
     Returns:
         As `cost`, and in MB peak_mb, the most the process ever held, and after_import_mb, what
         of it Python and this package took; None where the system does not tell.
 
     Raises:
-        ValueError: the peer cannot be had here.
+        ValueError: the network cannot be had here.
         RuntimeError: the process failed; its last line says why.
     """
-    if peer.build is None:
-        raise ValueError(f"{peer.title} cannot be run: {peer.missing}")
+    if model.build is None:
+        raise ValueError(f"{model.title} cannot be run: {model.missing}")
     command = [
         sys.executable,
         "-m",
         "textsep_lab.evaluation.external_costs",
-        peer.name,
+        model.name,
         str(seconds),
     ]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RuntimeError(f"{peer.title} could not be measured: {reason}")
+        raise RuntimeError(f"{model.title} could not be measured: {reason}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

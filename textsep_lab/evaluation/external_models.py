@@ -47,7 +47,7 @@ class ExternalModel:
     told: bool = False
 
     def network(self) -> nn.Module:
-        """Return a new network with random weights, ready to listen.
+        """Return a new network with random weights, ready to separate.
 
         Raises:
             ValueError: it cannot be had here.
@@ -85,7 +85,7 @@ class OwnSources(nn.Module):
 
     Args:
         configuration: of `build`.
-        text_dim: None makes the text-agnostic twin, which gives its estimate and the rest.
+        text_dim: None makes the text-agnostic network, which gives its estimate and the rest.
 
     Example:
         >>> OwnSources("compact", None).eval()(torch.zeros(1, 8000)).shape
@@ -138,8 +138,8 @@ class SepFormer(nn.Module):
                 layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
-        heard = self.encoder(waveform[:, 0])
-        return torch.stack([self.decoder(heard * mask) for mask in self.masks(heard)], 1)
+        encoded = self.encoder(waveform[:, 0])
+        return torch.stack([self.decoder(encoded * mask) for mask in self.masks(encoded)], 1)
 
 
 def _from_library(
@@ -183,7 +183,7 @@ ROWS: dict[str, Callable[[], ExternalModel]] = {
         "compact", "compact (ours)", lambda: OwnSources("compact", TEXT_DIM), told=True
     ),
     "text-agnostic": lambda: ExternalModel(
-        "text-agnostic", "its text-agnostic twin", lambda: OwnSources("compact", None)
+        "text-agnostic", "text-agnostic (ours)", lambda: OwnSources("compact", None)
     ),
     "reference": lambda: ExternalModel(
         "reference", "reference", lambda: OwnSources("reference", TEXT_DIM), told=True
@@ -214,7 +214,7 @@ def peers() -> list[ExternalModel]:
 
 
 def find(name: str) -> ExternalModel:
-    """Return a peer by its name.
+    """Return a network to compare by its name.
 
     Raises:
         ValueError: there is none of that name.
@@ -224,7 +224,7 @@ def find(name: str) -> ExternalModel:
         'We know of no maintained library that provides it.'
     """
     if name not in ROWS:
-        raise ValueError(f"There is no peer '{name}': use {' or '.join(ROWS)}.")
+        raise ValueError(f"There is no network '{name}': use {' or '.join(ROWS)}.")
     return ROWS[name]()
 
 

@@ -20,15 +20,15 @@ from textsep_lab.training.config import SeparatorSettings
 from textsep_lab.utils import paths
 
 MIXTURES = 40
-TEXT = """# Peers
+TEXT = """# External models
 
 Made by `textsep evaluate peers{options}`.
 Networks of this kit beside those of other libraries, of the kinds that the course project's table
 names. The libraries' networks take no text: each gives two outputs.
 
 Costs: 5 s of mono noise at 16 kHz through the network alone, array in and array out (no text
-encoder, no ears, no second look), in a fresh process each, threads: {threads}; median and quartiles
-of five runs; peak memory with Python and all libraries.
+encoder, no detector, no refinement), in a fresh process each, threads: {threads}; median and
+quartiles of five runs; peak memory with Python and all libraries.
 {quality}
 
 {table}
@@ -110,13 +110,13 @@ def _budget(settings: SeparatorSettings) -> dict[str, str | float]:
 
 
 def _row(name: str, settings: SeparatorSettings | None) -> dict:
-    peer = find(name)
-    row = {"name": name, "system": peer.title, "told": peer.told, "missing": peer.missing}
+    model = find(name)
+    row = {"name": name, "system": model.title, "told": model.told, "missing": model.missing}
     row |= {} if settings is None else _budget(settings)
-    if peer.build is None:
+    if model.build is None:
         return row
     try:
-        row |= measure(peer)
+        row |= measure(model)
         row |= {} if settings is None else train_apart(name, settings)
     except RuntimeError as error:
         row["missing"] = str(error)

@@ -53,7 +53,7 @@ PEERS = {
 
 @dataclass(frozen=True)
 class PeerConfig:
-    """What the sidecar of a trained peer says of its network."""
+    """What the sidecar of a trained external model says of its network."""
 
     name: str
 
@@ -63,15 +63,15 @@ checkpoints.KINDS[PeerConfig] = "peer"
 
 
 class PeerRun(Run):
-    """A run that trains a peer on the separators' mixtures, without their queries."""
+    """A run that trains an external model on the separators' mixtures, without their queries."""
 
     def __init__(
-        self, settings: SeparatorSettings, folder: Path, data: TrainingData, peer: ExternalModel
+        self, settings: SeparatorSettings, folder: Path, data: TrainingData, model: ExternalModel
     ) -> None:
         self.data = data
         self.validation = ValidationData(settings, data.encoder)
         examples = clips_per_epoch(data.clips.table)
-        super().__init__(settings, folder, partial(_configured, peer), examples)
+        super().__init__(settings, folder, partial(_configured, model), examples)
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         batch = self.data.batch(step)
@@ -94,7 +94,7 @@ class PeerRun(Run):
 
 
 class OwnRun(SeparatorRun):
-    """A run that trains a network of this kit, scored as its peers are: one mixture at a time."""
+    """A run that trains a network of this kit, scored mixture by mixture like the external ones."""
 
     def score(self, network: nn.Module) -> dict[str, float]:
         trained = time.monotonic() - self.started
@@ -113,9 +113,9 @@ def _summary(gains: np.ndarray, trained: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _configured(peer: ExternalModel) -> nn.Module:
-    network = peer.network()
-    network.config = PeerConfig(peer.name)
+def _configured(model: ExternalModel) -> nn.Module:
+    network = model.network()
+    network.config = PeerConfig(model.name)
     return network
 
 
@@ -128,7 +128,7 @@ def recipe(name: str, settings: SeparatorSettings) -> SeparatorSettings:
 def train(
     name: str, settings: SeparatorSettings, output_dir: str | Path, progress: bool = True
 ) -> dict[str, float]:
-    """Train a network of `peers`, or go on with the run in ``output_dir/name`` (see `runs.Run`).
+    """Train a network of `external_models.ROWS`, or go on with the run in ``output_dir/name``.
 
     Args:
         settings: the same for all networks, budget included; see `recipe` for what differs.
@@ -141,13 +141,13 @@ def train(
         ValueError: no such network, it cannot be had here, or senseless settings.
         FileNotFoundError: no data set.
     """
-    peer, settings = find(name), recipe(name, settings)
+    model, settings = find(name), recipe(name, settings)
     settings.check()
     folder, data = Path(output_dir) / name, TrainingData(settings)
     if name in OWN:
         run: Run = OwnRun(settings, folder, data)
     else:
-        run = PeerRun(settings, folder, data, peer)
+        run = PeerRun(settings, folder, data, model)
     run.fit(progress)
     best = max(run.log, key=lambda row: row["val_si_sdri_db"])
     kept = ("val_si_sdri_db", "val_low_db", "val_high_db", "seconds_trained")

@@ -52,7 +52,7 @@ def _colour(name: str) -> str:
 def conditions(
     by_snr: pd.DataFrame, by_sources: pd.DataFrame, by_query: pd.DataFrame, absent: pd.DataFrame
 ) -> Figure:
-    """Draw what level, crowd and wording do to our scores, and the level of absent queries."""
+    """Draw our scores by level, number of sounds and query, and the level of absent queries."""
     figure = Figure(figsize=(10, 7.4), layout="constrained")
     (a, b), (c, d) = figure.subplots(2, 2)
     _means(a, by_snr, "snr_db", "Target's level over the interferer (dB)")

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from textsep_lab.evaluation import conditions, figures, speed
 from textsep_lab.evaluation.cold_start import peak_memory
+from textsep_lab.evaluation.conditions import HELD_OUT
 from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, MixtureList, load_mixture_list
 from textsep_lab.evaluation.output import Report
 from textsep_lab.evaluation.scores import markdown, measure, summary, with_interval
@@ -67,7 +68,7 @@ def run(
     able = {s.title: s.estimate for s in made.values() if s.estimate is not None}
     tables = {"scores": measure(able, scenes)}
     tables["summary"] = summary(tables["scores"])
-    drawn = {"ladder": figures.baselines_and_oracles(tables["summary"])}
+    drawn = {"baselines_and_oracles": figures.baselines_and_oracles(tables["summary"])}
     if not systems:
         tables |= _further(remembering, scenes)
         tables["costs"] = costs(separator, made, checkpoint)
@@ -96,9 +97,9 @@ def costs(separator: Separator, made: Mapping[str, System], checkpoint=None) -> 
     reference = made["reference"].network or build("reference", separator.encoder.dim)
     others = Separator(reference, separator.encoder)
     networks = {"ours": separator.network, "reference": reference}
-    contestants = {
+    timed = {
         "ours": lambda x: separator.separate(x, "dog", sample_rate=SAMPLE_RATE),
-        "NMF, components heard": lambda x: separator.separate(
+        "NMF, components scored": lambda x: separator.separate(
             x, "dog", sample_rate=SAMPLE_RATE, method="nmf"
         ),
         "reference": lambda x: others.separate(x, "dog", sample_rate=SAMPLE_RATE),
@@ -107,7 +108,7 @@ def costs(separator: Separator, made: Mapping[str, System], checkpoint=None) -> 
         "ours": peak_memory(checkpoint).peak_mb,
         "reference": peak_memory(configuration="reference").peak_mb,
     }
-    rows = speed.latency(contestants)
+    rows = speed.latency(timed)
     rows["parameters"] = [_or_nan(parameter_count, networks.get(x)) for x in rows["system"]]
     rows["gmacs_per_second"] = [
         _or_nan(speed.macs_per_second, networks.get(x)) / 1e9 for x in rows["system"]
@@ -135,19 +136,19 @@ def _text(made, tables, folds: tuple[int, ...], count: int) -> str:
     """Return the report in Markdown; every number in it comes from this run."""
     undefined = int(tables["summary"]["undefined"].max())
     head = TEMPLATE.read_text(encoding="utf-8")
-    ladder_part, _, further_part = head.partition("<!-- further -->\n")
+    first_part, _, further_part = head.partition("<!-- further -->\n")
     facts = {
         "folds": ", ".join(map(str, folds)),
         "count": count,
         "undefined": undefined,
-        "ladder": score_table(tables["summary"]),
+        "systems": score_table(tables["summary"]),
         "missing": _missing(made),
         "paired": _paired(tables["scores"], "system", TITLES["text-agnostic"], figures.OURS),
     }
     if "costs" not in tables:
-        return ladder_part.format(**facts)
+        return first_part.format(**facts)
     facts |= _further_facts(tables)
-    return (ladder_part + further_part).format(**facts)
+    return (first_part + further_part).format(**facts)
 
 
 def score_table(rows: pd.DataFrame, by: str = "system", title: str | None = None) -> str:
@@ -194,7 +195,7 @@ def _further_facts(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     return {
         "threads": str(torch.get_num_threads()),
         "processor": speed.processor(),
-        "paraphrase": _paired(tables["queries"], "query_kind", "held-out wording", "label"),
+        "paraphrase": _paired(tables["queries"], "query_kind", HELD_OUT, "label"),
         "costs": _cost_rows(tables["costs"]),
         "snr": score_table(summary(tables["snr"], by="snr_db"), "snr_db", "SNR (dB)"),
         "sources": score_table(summary(tables["sources"], by="sources"), "sources"),

@@ -21,7 +21,7 @@ from textsep_lab.models.registry import build
 from textsep_lab.separation.separator import Separator
 
 QUERY, MAX_RUNS = "dog", 7
-REFERENCE = "reference"  # the contestant that ratios are to
+REFERENCE = "reference"  # the system that ratios are to
 FORMATS = ("float32", "bfloat16")
 
 
@@ -41,12 +41,12 @@ def macs_per_second(network: nn.Module, seconds: float = 5.0) -> float:
 
     Counted on one pass over `seconds` of audio: convolutions, also transposed, and linear layers.
     Not counted: element-wise work (norms, activations, FiLM's scaling, pooling), the transform
-    and its bands, the text encoder and the ears. Beyond `masking.CHUNK_FRAMES`, the context that
-    chunks share is counted as often as it is worked on.
+    and its bands, the text encoder and the detector. Beyond `masking.CHUNK_FRAMES`, the context
+    that chunks share is counted as often as it is worked on.
 
     Args:
-        network: of `film_unet`, or any other that `masking.estimate_mask` takes, in evaluation
-            mode.
+        network: of `models.registry.NETWORKS`, or any other that `masking.estimate_mask` takes,
+            in evaluation mode.
 
     Example:
         >>> compact = build("compact").eval()
@@ -63,22 +63,22 @@ def macs_per_second(network: nn.Module, seconds: float = 5.0) -> float:
 
 
 def latency(
-    contestants: Mapping[str, Callable[[np.ndarray], object]], seconds: float = 5.0, runs: int = 15
+    systems: Mapping[str, Callable[[np.ndarray], object]], seconds: float = 5.0, runs: int = 15
 ) -> pd.DataFrame:
     """Time systems on white noise, array in and array out.
 
-    It is new each time: the ears remember what they heard last.
+    It is new each time: the joint encoder remembers its last recordings.
 
     They take turns, so that whatever else the machine does meets all alike; the first turn warms
     up.
 
     Args:
-        contestants: what to call with ``[1, samples]`` at 16 kHz, by the name in the table.
+        systems: what to call with ``[1, samples]`` at 16 kHz, by the name in the table.
         runs: turns that count.
 
     Returns:
         Columns system, median_ms, the quartiles low_ms and high_ms, and ratio: the median over
-        turns of the time of the contestant called "reference" to this one's; NaN without one.
+        turns of the time of the system called "reference" to this one's; NaN without one.
 
     Raises:
         ValueError: `runs` is less than 1.
@@ -89,10 +89,10 @@ def latency(
     """
     if runs < 1:
         raise ValueError(f"The number of runs is {runs}: ask for at least one.")
-    names = list(contestants)
+    names = list(systems)
     turns = np.array([
         [
-            _milliseconds(contestants[name], noise(seconds, turn * len(names) + place))
+            _milliseconds(systems[name], noise(seconds, turn * len(names) + place))
             for place, name in enumerate(names)
         ]
         for turn in tqdm(range(runs + 1), "latency", unit="turn")
@@ -116,9 +116,9 @@ def quartiles(milliseconds: np.ndarray) -> dict[str, float]:
     return {"median_ms": median, "low_ms": low, "high_ms": high}
 
 
-def _milliseconds(call: Callable[[np.ndarray], object], heard: np.ndarray) -> float:
+def _milliseconds(call: Callable[[np.ndarray], object], waveform: np.ndarray) -> float:
     start = time.perf_counter()
-    call(heard)
+    call(waveform)
     return 1000 * (time.perf_counter() - start)
 
 
@@ -156,10 +156,10 @@ def sweep(
     cases = list(product(configurations, dtypes, threads))
     rows = []
     for name, dtype, count in tqdm(cases, "sweep", unit="case"):
-        contestant = _in_format(made[name], dtype)
+        timed = _in_format(made[name], dtype)
         about = {"configuration": name, "dtype": dtype, "threads": count}
         with _threads(count):
-            times = _by_length(contestant, sorted(lengths), budget_seconds)
+            times = _by_length(timed, sorted(lengths), budget_seconds)
             rows += [{**about, **row} for row in times]
     table = pd.DataFrame(rows)
     table.attrs["native_bfloat16"] = native_bfloat16()
@@ -183,11 +183,11 @@ def native_bfloat16() -> bool | None:
     return bool(known()) if known and is_x86 else None
 
 
-def _by_length(contestant: Separator, lengths: list[float], budget: float) -> Iterator[dict]:
+def _by_length(separator: Separator, lengths: list[float], budget: float) -> Iterator[dict]:
     """Yield a row for each length, shortest first, with a note where there was no time for it."""
 
-    def separate(heard: np.ndarray) -> object:
-        return contestant.separate(heard, QUERY, sample_rate=SAMPLE_RATE)
+    def separate(waveform: np.ndarray) -> object:
+        return separator.separate(waveform, QUERY, sample_rate=SAMPLE_RATE)
 
     rate = 0.0  # seconds of work for a second of audio
     for seconds in lengths:
@@ -228,7 +228,7 @@ def _in_format(separator: Separator, dtype: str) -> Separator:
 class _InBfloat16(nn.Module):
     """A network whose arithmetic is in bfloat16, with float32 at its ends, as NumPy has no other.
 
-    Around the whole of `Separator.separate`, autocast would reach the ears and the mask, too.
+    Around the whole of `Separator.separate`, autocast would reach the detector and the mask, too.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -236,9 +236,9 @@ class _InBfloat16(nn.Module):
         self.network, self.config = network, network.config
         self.stride, self.context_frames = network.stride, network.context_frames
 
-    def forward(self, heard: torch.Tensor, query: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, magnitude: torch.Tensor, query: torch.Tensor | None) -> torch.Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return self.network(heard, query).float()
+            return self.network(magnitude, query).float()
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""The systems of the ladder, from the mixture itself up to oracle masks. Taught in notebook 05."""
+"""Baselines and oracles: the systems of the benchmark, from the mixture to oracle masks.
+
+Taught in notebook 05.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ BASES_ITERATIONS = 30  # of 100: a minute or two instead of five to learn 50 cla
 GATE_SECONDS, GATE_DB = 0.02, -40.0
 # Networks that take part only when their weights are at hand, and how to get them.
 TRAINED = {
-    "text-agnostic": "textsep train separator --baseline --loss best --absent-share 0",
+    "text-agnostic": "textsep train separator --text-agnostic --loss pit --absent-share 0",
     "reference": "textsep train separator --configuration reference --loss l1",
 }
 ABLATIONS = ("one-pass", "compact")  # run only when they are named
@@ -37,7 +40,7 @@ TITLES = {"text-agnostic": "text-agnostic UNet, best of two", "reference": "refe
 
 @dataclass(frozen=True)
 class System:
-    """One row of the ladder.
+    """One row of the benchmark's table.
 
     Args:
         title: its name in tables.
@@ -65,13 +68,13 @@ def baselines_and_oracles(
         separator: ours.
         root, bases_folds: what the supervised NMF learns its spectra from.
         weights: checkpoints of the systems in `TRAINED`; the text-agnostic one is by default the
-            twin that guides our network, if one does.
+            guide of our network, if it has one.
     """
     weights = weights or {}
     made: dict[str, Callable[[], System]] = {
         "mixture": lambda: System("mixture (floor)", lambda scene: scene.truth.mixture),
         "gate": lambda: System("perfect time gate", _time_gate),
-        "nmf": lambda: System("NMF, components heard", partial(_nmf, separator)),
+        "nmf": lambda: System("NMF, components scored", partial(_nmf, separator)),
         "nmf-classes": lambda: _supervised_nmf(separator, root, bases_folds),
     }
     for name in TRAINED:

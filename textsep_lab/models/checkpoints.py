@@ -95,7 +95,7 @@ def load(
 
 
 def load_clap(path: str | Path) -> tuple[ClapNetwork, dict[str, Any]]:
-    """Read a joint network back, ready to listen, with its sidecar; raises as `load` does."""
+    """Read a CLAP network back, ready to embed, with its sidecar; raises as `load` does."""
     path = find(path)
     info = describe(path)
     config = _config(ClapConfig, info, path)

@@ -1,4 +1,4 @@
-"""A small convolutional audio tower and the text head that meets it in one space.
+"""The CLAP network: a small convolutional audio tower and a text head that share one space.
 
 Log-mel in, one embedding per frame and one per clip out. Taught in notebook 07.
 
@@ -106,9 +106,9 @@ class ClapNetwork(nn.Module):
         strides[-1] = self.config.stride
         return sum(2 * s for s in strides) + self.config.stride
 
-    def frames(self, heard: Tensor) -> Tensor:
+    def frames(self, mel: Tensor) -> Tensor:
         """Return features per frame, ``[batch, ceil(time / stride), c]``."""
-        x = F.pad(self.norm(heard), (0, -heard.shape[-1] % self.config.stride))
+        x = F.pad(self.norm(mel), (0, -mel.shape[-1] % self.config.stride))
         x = F.pixel_unshuffle(x.unsqueeze(1), 2)
         for number, level in enumerate(self.levels):
             if number:  # the last level's frames are the level's before: halve frequency only
@@ -159,12 +159,12 @@ def extract_features(network: ClapNetwork, waveform: Tensor, chunk: int = CHUNK_
     """
     config = network.config
     frames = -(-waveform.shape[-1] // (config.stride * config.hop_length))
-    heard = log_mel(waveform, config)
+    mel = log_mel(waveform, config)
     if network.training or frames <= chunk:
-        return network.frames(heard)[:, :frames]
+        return network.frames(mel)[:, :frames]
     around, parts = -(-network.context_frames // config.stride), []
     for start in range(0, frames, chunk):
         first = max(0, start - around)
-        part = heard[..., first * config.stride : (start + chunk + around) * config.stride]
+        part = mel[..., first * config.stride : (start + chunk + around) * config.stride]
         parts.append(network.frames(part)[:, start - first : start - first + chunk])
     return torch.cat(parts, 1)[:, :frames]

@@ -33,7 +33,7 @@ class Mask(NamedTuple):
 
 
 def network_stft(config: UNetConfig) -> Stft:
-    """Return the transform the network listens through, at its own rate."""
+    """Return the network's own transform, at its own rate."""
     return Stft(config.n_fft, config.hop_length)
 
 
@@ -91,14 +91,14 @@ def estimate_mask(
     if level is None:
         level = waveform.square().flatten(1).mean(-1).sqrt()
     magnitude = network_stft(network.config).magnitude(waveform)
-    heard = features(magnitude, level, network.config)
-    if query is not None and len(heard) == 1:
-        heard = heard.expand(len(query), -1, -1)
-    return network(heard, query) if network.training else in_chunks(network, heard, query)
+    inputs = features(magnitude, level, network.config)
+    if query is not None and len(inputs) == 1:
+        inputs = inputs.expand(len(query), -1, -1)
+    return network(inputs, query) if network.training else in_chunks(network, inputs, query)
 
 
 def in_chunks(
-    network: SeparationNetwork, heard: Tensor, query: Tensor | None, chunk: int = CHUNK_FRAMES
+    network: SeparationNetwork, inputs: Tensor, query: Tensor | None, chunk: int = CHUNK_FRAMES
 ) -> Tensor:
     """Run the network chunk by chunk, each with all the context its mask can depend on.
 
@@ -106,16 +106,16 @@ def in_chunks(
     with the time left appears after 2 s.
 
     Args:
-        heard: `features` ``[batch, n_freq, frames]``.
+        inputs: from `features`, ``[batch, n_freq, frames]``.
         chunk: frames a chunk, a multiple of ``network.stride``.
     """
-    frames, context = heard.shape[-1], network.context_frames
+    frames, context = inputs.shape[-1], network.context_frames
     context += -context % network.stride  # chunks start where the network's pooling would
     masks = []
     starts = range(0, frames, chunk)
     for start in progress(starts, "separating", "chunk") if len(starts) > 1 else starts:
         first = max(0, start - context)
-        part = network(heard[..., first : start + chunk + context], query)
+        part = network(inputs[..., first : start + chunk + context], query)
         masks.append(part[..., start - first : start - first + chunk])
     return masks[0] if len(masks) == 1 else torch.cat(masks, -1)
 

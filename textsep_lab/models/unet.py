@@ -166,7 +166,7 @@ class GuidedUNet(CompactUNet):
         self.text_agnostic = CompactUNet(replace(config, name="compact", text_dim=None))
         self.text_agnostic.requires_grad_(False)
         # torch has no types for this one.
-        self.register_load_state_dict_pre_hook(_rename_twin)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_rename_text_agnostic)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> GuidedUNet:
         super().train(mode)
@@ -197,7 +197,7 @@ class GuidedUNet(CompactUNet):
         return torch.cat([super()._inputs(magnitude), side.unsqueeze(1)], 1)
 
 
-def _rename_twin(_network: nn.Module, state: dict[str, Tensor], *_: object) -> None:
-    """The shipped weights are older than the name of their part ``text_agnostic``."""
+def _rename_text_agnostic(_network: nn.Module, state: dict[str, Tensor], *_: object) -> None:
+    """The shipped weights know the part ``text_agnostic`` by its older name, ``twin``."""
     for key in [key for key in state if key.startswith("twin.")]:
         state["text_agnostic." + key.removeprefix("twin.")] = state.pop(key)

@@ -1,4 +1,4 @@
-"""Pictures of what the ears hear. Every function returns a matplotlib figure.
+"""Pictures of detection: accuracy, calibration, spans. Every function returns a matplotlib figure.
 
 Taught in notebook 07.
 """
@@ -22,7 +22,7 @@ def zero_shot(table: pd.DataFrame) -> Figure:
     """Draw the top-1 accuracy of each class, the worst at the top.
 
     Args:
-        table: of `hearing.zero_shot`.
+        table: of `evaluation.detection.zero_shot`.
     """
     means = 100 * table.groupby("label")["bare"].mean().sort_values(ascending=False)
     figure = Figure(figsize=(8, 9.5), layout="constrained")
@@ -86,7 +86,7 @@ def spans(
     waveform: np.ndarray, sample_rate: int, query: str, true: Sequence[Window],
     found: Sequence[Window], activity: np.ndarray, frame_hop: float,
 ) -> Figure:  # fmt: skip
-    """Draw a recording, when a sound is heard in it, and the true and predicted spans.
+    """Draw a recording, when a sound is active in it, and the true and predicted spans.
 
     Args:
         waveform: ``[channels, samples]``.
@@ -96,9 +96,9 @@ def spans(
     figure = Figure(figsize=(10, 4.6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
     spectrogram(top, waveform, sample_rate)
-    top.set_title(f"When is “{query}” heard?", loc="left", fontsize=10, parse_math=False)
+    top.set_title(f"When is “{query}” active?", loc="left", fontsize=10, parse_math=False)
     time = np.arange(len(activity)) * frame_hop
-    bottom.step(time, activity, where="post", color=OUTPUT, label="heard (probability)")
+    bottom.step(time, activity, where="post", color=OUTPUT, label="active (probability)")
     for row, (intervals, colour, label) in enumerate(
         ((true, INK, "true"), (found, WINDOW, "predicted"))
     ):
@@ -111,7 +111,7 @@ def spans(
 
 
 def detections(waveform: np.ndarray, sample_rate: int, table: pd.DataFrame) -> Figure:
-    """Draw a recording with what is heard in it: a row a label, a bar a span.
+    """Draw a recording with what is detected in it: a row a label, a bar a span.
 
     Args:
         waveform: ``[channels, samples]``.

@@ -1,4 +1,4 @@
-"""Pictures. Every function returns a matplotlib figure and never shows one.
+"""Pictures of separation. Every function returns a matplotlib figure and never shows one.
 
 Spectrograms and masks share a mel-spaced frequency axis, so that what the network sees in a band
 lies at the same height everywhere. Taught in notebook 05.
@@ -48,8 +48,8 @@ def separation(result: Separation) -> Figure:
     verb = "kept" if result.mode == "keep" else "removed"
     where = "" if result.windows is None else " inside the window"
     sure = f"; confidence that it is there: {100 * result.confidence:.0f} %"
-    listener = "network" if result.method == "unet" else "NMF"
-    titles = ("Input", f"Mask: where the {listener} hears “{result.query}”{sure}",
+    method = "network" if result.method == "unet" else "NMF"
+    titles = ("Input", f"Mask: where the {method} finds “{result.query}”{sure}",
               f"Output: “{result.query}” {verb}{where}", "Waveforms")  # fmt: skip
     for axis, title in zip(axes, titles, strict=True):
         # A query may hold a dollar sign; it is no formula.
@@ -135,7 +135,7 @@ def nmf_components(estimate: NMFEstimate, most: int = 24) -> Figure:
     The component most like the query comes first; the redder, the more of it is kept.
 
     Args:
-        estimate: of `nmf.separate_components` or `nmf.estimate_class_mask`.
+        estimate: of `nmf.separate_components` or `nmf_supervised.estimate_class_mask`.
         most: components drawn at most, those with the highest scores.
 
     Example:

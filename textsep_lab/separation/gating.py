@@ -1,4 +1,4 @@
-"""From a mask to what is heard: the estimate inside the time gate, and the residual.
+"""From a mask to the output: the estimate inside the time gate, and the residual.
 
 Taught in notebook 00.
 """

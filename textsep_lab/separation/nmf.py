@@ -1,8 +1,8 @@
-"""Non-negative matrix factorisation that listens: the classical baseline beside the network.
+"""The method ``nmf``: non-negative matrix factorisation, the classical baseline beside the network.
 
-A magnitude spectrogram is taken apart into a few components, each one spectrum that comes and
-goes; the query then decides how much of each is kept. Nothing is trained, or one set of spectra
-a class. Taught in notebook 04.
+A magnitude spectrogram is decomposed into a few components, each one spectrum that comes and
+goes; their similarities to the query decide how much of each is kept. Nothing is trained, or one
+set of spectra a class. Taught in notebook 04.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SILENCE = 1e-6  # share of the magnitude below which a component is numerical du
 
 @dataclass(frozen=True)
 class NMFEstimate:
-    """What was heard, and how much of it the query takes.
+    """The components of a recording, and how much of each the query takes.
 
     Args:
         query: what was asked.
@@ -65,32 +65,32 @@ def separate_components(
     iterations: int = ITERATIONS,
     temperature: float = TEMPERATURE,
 ) -> NMFEstimate:
-    """Take a recording apart, hear each component, and keep those that sound like the query.
+    """Decompose a recording, embed each component, and keep those most similar to the query.
 
     Args:
         waveform: ``[channels, samples]`` at `sample_rate`, any of both; several channels are
-            heard as their power mean, and get one mask.
-        encoder: hears the components, each at full scale, and reads the query.
+            decomposed as their power mean, and get one mask.
+        encoder: embeds the components, each at full scale, and the query.
         temperature: of `soft_weights`, as a difference of cosines.
 
     Raises:
         ValueError: bad audio, query or argument, or too short for so many components.
 
     Example:
-        >>> class Ear:  # to which everything is alike
+        >>> class Constant:  # everything has one embedding
         ...     def embed_text(self, texts):
         ...         return np.ones((len(texts), 1), np.float32)
         ...     def embed_audio(self, waveform, sample_rate):
         ...         return np.ones(1, np.float32)
         >>> noise = np.random.default_rng(0).standard_normal((2, 22050))
-        >>> estimate = separate_components(noise, 22050, "rain", Ear(), components=3)
+        >>> estimate = separate_components(noise, 22050, "rain", Constant(), components=3)
         >>> tuple(estimate.mask.shape), estimate.weights.tolist()
         ((1, 513, 33), [1.0, 1.0, 1.0])
     """
     query = clean_query(query)
-    heard, magnitude = magnitude_at_16k(waveform, sample_rate)
+    resampled, magnitude = magnitude_at_16k(waveform, sample_rate)
     parts = decompose(magnitude, components, seed, iterations)
-    scores = _scores(parts, heard, encoder, encoder.embed_text([query])[0])
+    scores = _scores(parts, resampled, encoder, encoder.embed_text([query])[0])
     weights = soft_weights(scores, temperature)
     mask = torch.from_numpy(parts.mask(weights))[None]
     names = tuple(str(number + 1) for number in range(components))
@@ -139,12 +139,12 @@ def soft_weights(scores: np.ndarray, temperature: float = TEMPERATURE) -> np.nda
 def magnitude_at_16k(waveform: np.ndarray, sample_rate: int) -> tuple[torch.Tensor, np.ndarray]:
     """Return ``[channels, samples]`` at 16 kHz, and its magnitude ``[513, frames]``."""
     waveform = audio.check_waveform(waveform)
-    heard = torch.from_numpy(audio.resample(waveform, sample_rate, CONFIG.sample_rate))
-    return heard, network_stft(CONFIG).magnitude(heard[None])[0].numpy()
+    resampled = torch.from_numpy(audio.resample(waveform, sample_rate, CONFIG.sample_rate))
+    return resampled, network_stft(CONFIG).magnitude(resampled[None])[0].numpy()
 
 
 def _scores(
-    parts: Decomposition, heard: torch.Tensor, encoder: JointEncoder, query: np.ndarray
+    parts: Decomposition, resampled: torch.Tensor, encoder: JointEncoder, query: np.ndarray
 ) -> np.ndarray:
     """Resynthesise each component that sounds and return its cosine with the query, ``[k]``."""
     loudness = parts.activations.sum(1)
@@ -152,7 +152,7 @@ def _scores(
     scores = np.full(len(loudness), np.nan)
     for index in progress(sounding, "scoring", "component"):
         mask = torch.from_numpy(parts.mask(np.eye(len(loudness))[index]))[None]
-        sound = apply_mask(mask, heard, CONFIG.sample_rate, CONFIG).numpy()
+        sound = apply_mask(mask, resampled, CONFIG.sample_rate, CONFIG).numpy()
         sound /= np.abs(sound).max()  # its score is not to depend on its level
         scores[index] = encoder.embed_audio(sound, CONFIG.sample_rate) @ query
     return scores

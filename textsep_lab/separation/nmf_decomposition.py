@@ -43,8 +43,8 @@ class Decomposition:
         """
         weights = np.asarray(weights, self.bases.dtype)
         whole, part = self.bases @ self.activations, self.bases * weights @ self.activations
-        heard = whole > np.finfo(whole.dtype).tiny
-        shares = np.divide(part, whole, out=np.full_like(whole, weights.mean()), where=heard)
+        sounding = whole > np.finfo(whole.dtype).tiny
+        shares = np.divide(part, whole, out=np.full_like(whole, weights.mean()), where=sounding)
         return shares.clip(0, 1)
 
     def component_masks(self) -> np.ndarray:

@@ -149,8 +149,8 @@ def estimate_class_mask(
     of the model over the whole model, so that the masks of all classes sum to one.
 
     Args:
-        waveform: ``[channels, samples]`` at `sample_rate`, as for `estimate_mask`.
-        encoder: reads the query and the labels.
+        waveform: ``[channels, samples]`` at `sample_rate`, as for `nmf.separate_components`.
+        encoder: embeds the query and the labels.
         bases: `ClassBases.only` leaves those of known sources.
 
     Raises:

@@ -1,6 +1,6 @@
 """The refinement pass: sounds detected in what a first mask leaves compete with it.
 
-A network that is asked for one sound at a time claims every place in the spectrum that such a sound
+A network that is asked for one sound at a time takes every place in the spectrum that such a sound
 might have made. So the sounds detected in the residual are asked for, too, and each place goes to
 the more likely of the competing masks. Taught in notebook 05.
 """

@@ -38,8 +38,8 @@ class Separation:
         auto_windows: True if the windows were predicted.
         confidence: P(the queried sound is there, in the windows), see `Detector.presence`.
         energy_share: energy of the queried sound's estimate over the input's, inside the
-            windows, 0 to 1 and a little beyond; NaN for silence. It says how much of what is
-            heard was taken for the query, not whether that is right.
+            windows, 0 to 1 and a little beyond; NaN for silence. It says how much of the
+            recording was taken for the query, not whether that is right.
         format: how the input file stored its samples, if it was one.
     """
 

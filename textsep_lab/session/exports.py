@@ -1,4 +1,4 @@
-"""What leaves the studio: sound files, the picture, a recipe, and lines of Python.
+"""What leaves a session: sound files, the picture, a recipe, and lines of Python.
 
 Taught in notebook 06.
 """
@@ -89,7 +89,7 @@ def recipe(run: Run) -> bytes:
 
 
 def open_recipe(session: Session, data: bytes) -> Request:
-    """Open the recording of a recipe in the studio and return what was asked.
+    """Open the recording of a recipe in a session and return what was asked.
 
     A file that was uploaded cannot be opened again from here: it must be open already.
 
@@ -104,7 +104,7 @@ def open_recipe(session: Session, data: bytes) -> Request:
         request, source = _request(given["request"]), given["recording"]
         name, kind, sha256 = (str(source[key]) for key in ("name", "source", "sha256"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError("This is not a recipe of the studio: give a JSON it has saved.") from error
+        raise ValueError("This is not a recipe of a session: give a JSON one has saved.") from error
     request = request.checked()
     if session.recording.sha256 != sha256:
         recording = _open(name, kind)
@@ -131,7 +131,7 @@ def _open(name: str, kind: str) -> Recording | None:
 def code(run: Run) -> str:
     """Return lines of Python that give the run's output again.
 
-    One query at full strength is a call of `Separator.separate`; more needs the studio.
+    One query at full strength is a call of `Separator.separate`; more needs a `Session`.
     """
     request = run.request
     windows = None if request.windows is None else [tuple(map(_brief, w)) for w in request.windows]

@@ -1,4 +1,4 @@
-"""Where the studio's recordings come from: examples, ESC-50, uploaded files.
+"""Where a session's recordings come from: examples, ESC-50, uploaded files.
 
 Taught in notebook 06.
 """

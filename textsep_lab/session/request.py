@@ -112,7 +112,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A sound that may be there: its probability (None if nobody said) and when it is heard.
+    """A sound that may be there: its probability (None if nobody said) and when it is active.
 
     No spans means that the moments are unknown.
     """
@@ -124,7 +124,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class QueryScore:
-    """What the ears say of one query: P(it is in the windows), and its share of the energy."""
+    """What the detector says of one query: P(it is in the windows), and its share of the energy."""
 
     query: Query
     confidence: float

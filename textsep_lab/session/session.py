@@ -1,4 +1,4 @@
-"""The studio: what the interactive demo knows and can do, without a widget in it.
+"""The session: what the interactive demo knows and can do, without a widget in it.
 
 It holds an open recording, answers what is in it, separates several sounds at once and remembers
 the last runs. Taught in notebook 06.
@@ -51,7 +51,7 @@ class Session:
 
     Args:
         separator: None loads the shipped one when it is first needed.
-        detector: the ears that fill the chips and judge confidence; None for the separator's.
+        detector: gives the suggestions and the confidence; None for the separator's.
 
     Example:
         >>> from textsep_lab.session.request import Query, Request
@@ -71,7 +71,7 @@ class Session:
 
     @cached_property
     def separator(self) -> Separator:
-        """The separator, with this studio's ears."""
+        """The separator, with this session's detector."""
         separator = copy(self._given or load_separator())
         if self._detector is not None:
             separator.detector = self._detector
@@ -83,7 +83,7 @@ class Session:
         self._masks.clear()
 
     def use_detector(self, name: str) -> None:
-        """Let another encoder of `available_detectors` listen.
+        """Detect with another encoder of `available_detectors` from now on.
 
         Raises:
             ValueError, ImportError, FileNotFoundError: see `load_detector`.
@@ -92,7 +92,7 @@ class Session:
         self._masks.clear()
 
     def detect(self, labels: Iterable[str] | None = None) -> list[Suggestion]:
-        """Return what is heard in the recording, the most probable first.
+        """Return what is detected in the recording, the most probable first.
 
         Raises:
             ValueError: the recording is silent, or a label is no query.
@@ -102,7 +102,7 @@ class Session:
             self.recording.waveform, labels, MAX_SUGGESTIONS, rate
         )
         if list(table["label"]) == [SILENCE]:
-            raise ValueError("The recording is silent: there is nothing to hear in it.")
+            raise ValueError("The recording is silent: there is nothing to detect in it.")
         return [
             Suggestion(label, float(rows["probability"].iloc[0]),
                  tuple(zip(rows["start"].tolist(), rows["end"].tolist(), strict=True)))
@@ -110,7 +110,7 @@ class Session:
         ]  # fmt: skip
 
     def suggest(self, say: Callable[[str], None]) -> list[Suggestion]:
-        """Send the recording to Gemini and return what it hears; `say` is told so before.
+        """Send the recording to Gemini and return what it suggests; `say` is told so before.
 
         Raises:
             ValueError, ImportError, ConnectionError: see `gemini.describe`.

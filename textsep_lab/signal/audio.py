@@ -230,7 +230,7 @@ def _write(path: Path, samples: np.ndarray, sample_rate: int, subtype: str, cont
 
 
 def _to_integers(waveform: np.ndarray, bits: int) -> np.ndarray:
-    """Undo the reader's scaling exactly: libsndfile divides by 2^(bits-1), multiplies by less."""
+    """Undo the scaling on reading exactly: libsndfile divides by 2^(bits-1), multiplies by less."""
     full = 2.0 ** (bits - 1)
     integers = np.clip(np.rint(waveform.astype(np.float64) * full), -full, full - 1)
     return integers.astype(np.int64).astype(np.int32) << (32 - bits)

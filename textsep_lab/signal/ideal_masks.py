@@ -1,4 +1,7 @@
-"""Masks that know the answer: the ceilings of every table. Taught in notebook 01."""
+"""Ideal masks, computed from the true sources: the oracles of every table of results.
+
+Taught in notebook 01.
+"""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ class Stft:
     def magnitude(self, waveform: Tensor) -> Tensor:
         """Return magnitudes ``[batch, freq, time]`` of ``[batch, samples]``.
 
-        ``[batch, channels, samples]`` is heard as the power mean of its channels: unlike a
-        downmix it does not lose what is out of phase.
+        ``[batch, channels, samples]`` gives the power mean of its channels: unlike a downmix it
+        does not lose what is out of phase.
         """
         if waveform.ndim == 2:
             return self(waveform).abs()

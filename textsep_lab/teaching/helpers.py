@@ -22,7 +22,7 @@ from textsep_lab.data.sounds import write_dataset
 from textsep_lab.signal import audio
 from textsep_lab.utils.paths import make_folder, reports_dir, runs_dir
 
-#: Labels of the bank that chapters use when no data set is named: easy to tell apart by ear.
+#: Synthetic sounds that chapters use when no data set is named: easy to tell apart by ear.
 BANK_LABELS = (
     "car_horn", "cat", "chirping_birds", "church_bells", "clapping", "clock_tick", "crow", "dog",
     "keyboard_typing", "rain", "sea_waves", "siren",
@@ -51,11 +51,11 @@ def begin(chapter: str, output_dir: str = "", seed: int = 0, threads: int = 0) -
 
 
 def data_root(data_root: str = "") -> Path:
-    """Return the data set a chapter works on: the one named, or a small bank, made once.
+    """Return the data set a chapter works on: the one named, or a small synthetic one.
 
     Args:
-        data_root: folder in ESC-50's layout; empty for the procedural bank (12 labels, 15 clips
-            of 5 s each, three in each of five folds), which is rendered in a few seconds.
+        data_root: folder in ESC-50's layout; empty for synthetic sounds (12 labels, 15 clips of 5 s
+            each, three in each of five folds), which are rendered once, in a few seconds.
     """
     if data_root:
         return Path(data_root)

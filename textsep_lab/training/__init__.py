@@ -1,4 +1,4 @@
-"""Training runs that can be killed and resumed, of separators and of the joint embedding.
+"""Training runs that can be killed and resumed, of separators and of CLAP models.
 
 Settings decide a run and the loop is one; what it learns, and from what, is each kind's own.
 Taught in notebooks 03 and 07.

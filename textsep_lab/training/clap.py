@@ -1,4 +1,4 @@
-"""Training the joint embedding: sounds are pulled towards the words that describe them.
+"""Training a CLAP model: sounds are pulled towards the words that describe them.
 
 Taught in notebook 07.
 
@@ -29,7 +29,7 @@ Tensor = torch.Tensor
 
 
 def train(settings: ClapSettings, output_dir: str | Path, progress: bool = True) -> Path:
-    """Train a joint network, or go on with the run that `output_dir` holds (see `loop.Run`).
+    """Train a CLAP network, or go on with the run that `output_dir` holds (see `loop.Run`).
 
     Returns:
         Path of the best checkpoint: the averaged weights with the highest zero-shot accuracy.
@@ -75,15 +75,15 @@ class ClapRun(Run):
 def contrastive_loss(
     network: ClapNetwork, features: Tensor, activity: Tensor, captions: Tensor
 ) -> Tensor:
-    """Return the loss of a batch: which captions fit the clip, and which are heard when.
+    """Return the loss of a batch: which captions fit the clip, and which are active when.
 
     The clip chooses among the captions of all labels (CLIP's softmax, from audio to text; its
     sounds share the choice equally), and every pair of clip and caption, and of frame and
-    caption, is a yes or no (the sigmoid loss). A clip in which nothing is heard has no choice.
+    caption, is a yes or no (the sigmoid loss). A clip in which nothing is active has no choice.
 
     Args:
         features: of the clips, from `extract_features`, ``[batch, frames, c]``.
-        activity: 1 where a label is heard, ``[batch, frames, labels]``.
+        activity: 1 where a label is active, ``[batch, frames, labels]``.
         captions: text embeddings ``[labels, text_dim]``.
     """
     words = network.embed_text(captions)

@@ -1,4 +1,4 @@
-"""Batches for training the joint embedding: mixtures, and when each label is heard in them.
+"""Batches for training a CLAP model: mixtures, and when each label is active in them.
 
 Taught in notebook 07.
 """
@@ -23,7 +23,7 @@ from textsep_lab.signal.timegate import gate
 from textsep_lab.training.config import ClapSettings
 from textsep_lab.training.separator_data import read_all, training_table
 
-#: A source is heard where its level is within so many dB of its loudest frame.
+#: A source is active where its level is within so many dB of its loudest frame.
 AUDIBLE_DB = 30.0
 FADE = 320  # samples
 
@@ -33,7 +33,7 @@ class ClapBatch(NamedTuple):
 
     Args:
         mixture: ``[batch, samples]``.
-        activity: 1 where a label is heard, ``[batch, frames, labels]``.
+        activity: 1 where a label is active, ``[batch, frames, labels]``.
         captions: a text embedding for each label, ``[labels, text_dim]``.
     """
 
@@ -43,7 +43,7 @@ class ClapBatch(NamedTuple):
 
 
 def activity(source: np.ndarray, samples_per_frame: int, frames: int) -> np.ndarray:
-    """Return where a source is heard, bool ``[frames]``: frames near its loudest one's level.
+    """Return where a source is active, bool ``[frames]``: frames near its loudest one's level.
 
     Frame k is centred on sample ``k * samples_per_frame + samples_per_frame / 2``.
 
@@ -70,7 +70,7 @@ def keep_span(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 class ClapData:
-    """Random single sounds and mixtures with a random wording for every label.
+    """Random single sounds and mixtures with a random paraphrase for every label.
 
     ``batch(step)`` depends on the seed and the step only.
     """
@@ -94,9 +94,9 @@ class ClapData:
         """Return the batch of a step."""
         rng = np.random.default_rng((self.settings.seed, step))
         rows = [self._example(rng) for _ in range(self.settings.batch_size)]
-        mixture, heard = (np.stack(column) for column in zip(*rows, strict=True))
+        mixture, active = (np.stack(column) for column in zip(*rows, strict=True))
         captions = np.stack([self._caption(x, rng) for x in self._paraphrases])
-        return ClapBatch(*map(torch.from_numpy, (mixture, heard, captions)))
+        return ClapBatch(*map(torch.from_numpy, (mixture, active, captions)))
 
     def _example(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         recipe = self.sampler(rng)
@@ -114,7 +114,7 @@ class ClapData:
         return truth
 
     def _caption(self, choices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return a point between two random wordings of a label, a little blurred."""
+        """Return a point between two random paraphrases of a label, a little blurred."""
         first, second = choices[rng.integers(len(choices), size=2)]
         weight = rng.random()
         point = weight * first + (1 - weight) * second

@@ -129,7 +129,7 @@ class SeparatorSettings(TrainingSettings):
 
 @dataclass(frozen=True)
 class ClapSettings(TrainingSettings):
-    """Everything that decides a run of the joint embedding, besides what every run needs."""
+    """Everything that decides a run of a CLAP model, besides what every run needs."""
 
     batch_size: int = option(32, "Examples a step.")
     weight_decay: float = option(0.05, "Of AdamW, on matrices and kernels.")

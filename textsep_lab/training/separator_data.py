@@ -27,7 +27,7 @@ BARE_SHARE = 0.35
 class Batch(NamedTuple):
     """Waveforms ``[batch, samples]`` and embeddings ``[batch, 2, text_dim]``.
 
-    The embeddings are of what is wanted and of what is not, see `film_unet.CompactUNet`.
+    The embeddings are of what is wanted and of what is not, see `models.unet.CompactUNet`.
     """
 
     mixture: torch.Tensor
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
 
 
 class TrainingData:
-    """Random mixtures of the training recordings with random wordings of their labels.
+    """Random mixtures of the training recordings with random paraphrases of their labels.
 
     ``batch(step)`` depends on the seed and the step only.
     """
@@ -82,7 +82,7 @@ class TrainingData:
         return sure * self._query(str(rng.choice(here if right else gone)), rng)
 
     def _query(self, label: str, rng: np.random.Generator) -> np.ndarray:
-        """Return the bare label, a training wording or one between two, a little blurred."""
+        """Return the bare label, a training paraphrase or one between two, a little blurred."""
         choices = self._queries[label]
         pick = choices[0]
         if rng.random() > BARE_SHARE:

@@ -1,4 +1,4 @@
-"""Procedural sound bank: labelled clips from physical and signal models. Taught in notebook 01.
+"""Synthetic sounds: labelled clips from physical and signal models. Taught in notebook 01.
 
 Every clip is computed from a label and a seed, so the kit trains and tests without a download.
 """

@@ -116,8 +116,8 @@ def write_dataset(
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     bank = write_dataset(f"{folder}/bank", 1, duration=0.5, labels=["dog", "rain"])
-        ...     sorted(path.name for path in (bank / "audio").iterdir())
+        ...     root = write_dataset(f"{folder}/sounds", 1, duration=0.5, labels=["dog", "rain"])
+        ...     sorted(path.name for path in (root / "audio").iterdir())
         ['1-1000000-A-0.wav', '1-11000000-A-10.wav']
     """
     dest = Path(dest)

@@ -1,7 +1,7 @@
-"""Building blocks of the sound bank: curves, noise, sources, filters and events.
+"""Building blocks of the synthetic sounds: curves, noise, sources, filters and events.
 
 Every block takes the sample rate in Hz and works on one-dimensional float64 arrays. A class of
-the bank is a function ``(rng, n, rate) -> [n]`` marked with `sound`. Taught in notebook 01.
+sounds is a function ``(rng, n, rate) -> [n]`` marked with `sound`. Taught in notebook 01.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REGISTRY: dict[str, Sound] = {}
 
 
 def sound(function: Sound) -> Sound:
-    """Add a class to the bank under its function's name."""
+    """Register a class of sounds under its function's name."""
     REGISTRY[function.__name__] = function
     return function
 

@@ -1,4 +1,4 @@
-"""The bank's front door: the list of labels and one clip of any of them. Taught in notebook 01."""
+"""The labels of the synthetic sounds, and one clip of any of them. Taught in notebook 01."""
 
 import difflib
 import zlib
@@ -41,7 +41,7 @@ def labels() -> list[str]:
 
 
 def check_label(label: str) -> None:
-    """Raise ValueError with near matches, or all the labels, where the bank has no such label."""
+    """Raise ValueError with near matches, or all the labels, where there is no such label."""
     if label not in REGISTRY:
         near = difflib.get_close_matches(str(label), labels(), n=3, cutoff=0.5)
         hint = (

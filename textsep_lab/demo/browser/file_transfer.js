@@ -1,4 +1,4 @@
-// Carries files between the browser and Python, and records the microphone. See file-transfer.py.
+// Carries files between the browser and Python, and records the microphone. See file_transfer.py.
 
 import { node } from "./basics.js";
 

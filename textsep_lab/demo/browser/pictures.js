@@ -1,4 +1,4 @@
-// What is seen on the axis: waveforms, spectrograms, ticks, and bars for what is heard.
+// What is seen on the axis: waveforms, spectrograms, ticks, and bars for what is detected.
 
 import { clamp, interval, node, percent, toBytes } from "./basics.js";
 
