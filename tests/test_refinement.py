@@ -247,11 +247,18 @@ def test_a_share_is_a_fraction_of_what_is_left(masks, left):
         np.testing.assert_allclose(whisper, share, atol=1e-5)  # how loud it is does not matter
 
 
-def test_every_label_is_detected_and_silence_has_none(tones, tone_classifier, detector):
+def test_every_label_is_detected_and_silence_has_none(
+    tones, tone_classifier, detector, make_detector
+):
     detected = refinement.label_probabilities(
         tones(1.0, ("middle", 0, 1)), RATE, tone_classifier, detector
     )
     assert detected[1] > 0.9 and detected[0] < 0.1 and detected[2] < 0.1
+    doubtful = make_detector(detection=Logistic((3.0, 3.0), -2.0))
+    both = tones(1.0, ("middle", 0, 1), ("high", 0.5, 1))
+    said = doubtful.detect(both, TONES, sample_rate=RATE).groupby("label")["probability"].max()
+    heard = refinement.label_probabilities(both, RATE, tone_classifier, doubtful)
+    np.testing.assert_allclose(heard, said[TONES])
     silence = np.zeros((2, 800), np.float32)
     assert not refinement.label_probabilities(silence, RATE, tone_classifier, detector).any()
 
