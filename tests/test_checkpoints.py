@@ -198,7 +198,7 @@ def test_a_sidecar_without_a_configuration_is_one_sentence(path, config):
     assert_one_sentence(caught.value, path)
 
 
-@pytest.mark.parametrize("kind", [..., None, "listener", "SEPARATOR", 3, ["separator"]])
+@pytest.mark.parametrize("kind", [..., None, "detector", "SEPARATOR", 3, ["separator"]])
 def test_a_sidecar_of_another_kind_is_one_sentence(path, kind):
     edit_sidecar(path, kind=kind)
     with pytest.raises(ValueError, match="what is needed is a separator") as caught:

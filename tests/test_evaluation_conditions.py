@@ -108,15 +108,15 @@ def test_queries_are_what_was_asked_and_held_out_ones_are_held_out(scenes):
         allowed = {
             "label": {text},
             "label in a phrase": {phrase.format(text) for phrase in conditions.PHRASES},
-            "held-out wording": set(captions.for_label(row.label, "heldout")),
-            "stranger wording": set(captions.for_label(row.label, "ood")),
+            "held-out paraphrase": set(captions.for_label(row.label, "heldout")),
+            "out-of-distribution paraphrase": set(captions.for_label(row.label, "ood")),
         }
         assert row.query in allowed[row.query_kind]
         assert (row.query in captions.for_label(row.label)) <= (row.query_kind == "label")
 
 
 def test_every_paraphrase_and_phrase_gets_its_turn():
-    drawn = {conditions.query_for("held-out wording", "dog", n) for n in range(60)}
+    drawn = {conditions.query_for("held-out paraphrase", "dog", n) for n in range(60)}
     assert drawn == set(captions.for_label("dog", "heldout"))
     drawn = {conditions.query_for("label in a phrase", "dog", n) for n in range(60)}
     assert len(drawn) == len(conditions.PHRASES)

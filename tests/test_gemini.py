@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server.requests.append((self.path, dict(self.headers.items()), body))
-        server.heard.set()
+        server.received.set()
         code, reply = server.replies[min(len(server.requests), len(server.replies)) - 1]
         if code == "never":
             server.over.wait(10)
@@ -84,7 +84,7 @@ def server(monkeypatch):
     """Answers with `replies` in turn, pairs (status or "cut" or "never", body); the last stays."""
     with loopback(Handler) as server:
         server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
-        server.heard, server.over = threading.Event(), threading.Event()
+        server.received, server.over = threading.Event(), threading.Event()
         monkeypatch.setenv("TEXTSEP_GEMINI_BASE_URL", f"http://127.0.0.1:{server.server_port}")
         yield server
         server.over.set()
@@ -209,7 +209,7 @@ def test_refused_connection_and_bad_addresses():
 def test_time_limit(server):
     server.replies = [("never", None)]
     failure(ConnectionError, r"gave no answer in 0\.3 s", timeout=0.3)
-    assert server.heard.wait(60)  # a busy machine may read what was sent only now
+    assert server.received.wait(60)  # a busy machine may read what was sent only now
     ((_, headers, _),) = server.requests
     assert headers["X-Server-Timeout"] == "10"
     for timeout in (0, -1, float("nan"), float("inf"), "1"):

@@ -257,8 +257,8 @@ def test_every_label_is_detected_and_silence_has_none(
     doubtful = make_detector(detection=Logistic((3.0, 3.0), -2.0))
     both = tones(1.0, ("middle", 0, 1), ("high", 0.5, 1))
     said = doubtful.detect(both, TONES, sample_rate=RATE).groupby("label")["probability"].max()
-    heard = refinement.label_probabilities(both, RATE, tone_classifier, doubtful)
-    np.testing.assert_allclose(heard, said[TONES])
+    detected = refinement.label_probabilities(both, RATE, tone_classifier, doubtful)
+    np.testing.assert_allclose(detected, said[TONES])
     silence = np.zeros((2, 800), np.float32)
     assert not refinement.label_probabilities(silence, RATE, tone_classifier, detector).any()
 

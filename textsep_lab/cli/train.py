@@ -45,7 +45,7 @@ def separator(output_dir, **options) -> None:
 @OUTPUT
 @settings_options(ClapSettings)
 def clap(output_dir, **options) -> None:
-    """Train the joint embedding of text and audio, CLAP in miniature.
+    """Train a CLAP model, a joint embedding of text and audio, in miniature.
 
     \b
     textsep train clap --esc50-path data/ESC-50 --output-dir runs/clap --minutes 60

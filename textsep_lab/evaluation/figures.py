@@ -73,7 +73,8 @@ def conditions(
 
 def _means(axis: Axes, scores: pd.DataFrame, by: str, label: str) -> None:
     rows = summary(scores, by=by)
-    names = [textwrap.fill(re.sub(r"^-(?=\d)", "−", str(value)), 10) for value in rows[by]]
+    said = (re.sub(r"^-(?=\d)", "−", str(value)) for value in rows[by])
+    names = [textwrap.fill(name, 13, break_long_words=False) for name in said]
     low, high = rows["si_sdri_db_low"], rows["si_sdri_db_high"]
     axis.bar(names, rows["si_sdri_db"], color=plots.OUTPUT, width=0.6)
     axis.vlines(names, low, high, color=plots.INK)
