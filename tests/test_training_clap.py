@@ -304,9 +304,7 @@ def test_the_shipped_encoder_knows_what_was_never_trained_on():
 def test_the_last_recordings_are_remembered(saved, fake_encoder, monkeypatch):
     encoder, computed = MiniClapEncoder(saved, fake_encoder), []
     anew = encoder._compute_features
-    monkeypatch.setattr(
-        encoder, "_compute_features", lambda *x: computed.append(x) or anew(*x)
-    )
+    monkeypatch.setattr(encoder, "_compute_features", lambda *x: computed.append(x) or anew(*x))
     waves = [noise(1, 4000, seed=seed).numpy() for seed in range(REMEMBERED + 1)]
     first = [encoder.embed_audio(x, RATE) for x in waves]
     for wave, clip in zip(waves[1:], first[1:], strict=True):
@@ -572,9 +570,7 @@ def test_truth_names_the_sounds_that_are_in_the_mixture(data, plain, monkeypatch
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
 def test_single_sounds_are_as_frequent_as_asked(clap_settings, plain, share):
-    changed = replace(
-        clap_settings, sources=(share, 1 - share, 0.1), batch_size=200, seconds=0.2
-    )
+    changed = replace(clap_settings, sources=(share, 1 - share, 0.1), batch_size=200, seconds=0.2)
     batch = ClapData(changed, TINY, LabelledEncoder()).batch(0)
     alone = (batch.activity.amax(1).sum(1) == 1).float().mean().item()
     assert alone == pytest.approx(share, abs=0.08 if 0 < share < 1 else 0)

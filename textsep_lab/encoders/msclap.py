@@ -129,9 +129,7 @@ class MSClapEncoder:
         """
         size = self.seconds * self.sample_rate
         mono = to_mono(waveform, sample_rate, self.sample_rate)
-        return embed_windows(
-            mono, size, lambda window: self._embed_window(np.resize(window, size))
-        )
+        return embed_windows(mono, size, lambda window: self._embed_window(np.resize(window, size)))
 
     def _embed_text(self, text: str) -> np.ndarray:
         import torch
