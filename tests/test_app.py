@@ -175,7 +175,7 @@ def google():
     """Stands in for Google's server; see test_gemini.py."""
     with loopback(Handler) as server:
         server.requests, server.replies = [], [(200, answer(json.dumps(SOUNDS)))]
-        server.heard = server.over = threading.Event()
+        server.received = server.over = threading.Event()
         yield server
 
 
