@@ -100,6 +100,23 @@ def test_a_silent_window_in_a_sounding_file_is_said_to_be_silent(run, tmp_path):
     assert "only silence in the windows" in done.output and "nan" not in done.output
 
 
+def test_without_matplotlib_there_is_no_picture_and_who_asks_for_one_is_told_how(
+    run, noise, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys.modules["textsep_lab.cli.separate"], "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    for name in [x for x in sys.modules if x.startswith("textsep_lab.plots")]:
+        monkeypatch.delitem(sys.modules, name)
+    done = run("separate", noise, "--query", "rain", "--out", "out")
+    assert done.exit_code == 0, done.output
+    assert not (tmp_path / "out" / "separation.png").exists()
+    done = run("separate", noise, "--query", "rain", "--out", "other", "--figure")
+    assert done.exit_code == 2
+    assert (
+        "This needs matplotlib, which is not here: pip install 'textsep-lab[plots]'." in done.output
+    )
+
+
 def test_no_global_state_of_click_is_changed(run, noise):
     run("separate", noise, "--query", "")
     assert click.ClickException.exit_code == 1

@@ -14,6 +14,11 @@ from textsep_lab.utils.registry import Choices, Registry
 
 EXISTING = click.Path(path_type=Path)
 FOLDS = click.IntRange(1, 5)
+# What is not needed to separate and detect, by the extra that brings it.
+EXTRAS = {
+    "lightning_fabric": "train", "matplotlib": "plots", "nbformat": "lab", "papermill": "lab",
+    "pooch": "data", "sklearn": "nmf", "torchmetrics": "evaluate",
+}  # fmt: skip
 
 
 class SentenceError(click.ClickException):
@@ -36,6 +41,8 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise SentenceError(_missing(error)) from error
         except (ValueError, OSError, ImportError) as error:
             raise SentenceError(str(error)) from error
 
@@ -61,6 +68,14 @@ class OneOf(click.ParamType):
             return self.names.check(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """Return which extra brings a module that is not installed."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return str(error)
+    return f"This needs {module}, which is not here: pip install 'textsep-lab[{EXTRAS[module]}]'."
 
 
 def settings_options(kind: type, leave_out: Collection[str] = ()) -> Callable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,7 +42,8 @@ class AutoWindow(click.Command):
               help="Folder for the results.  [default: FILE's name and _separated]")  # fmt: skip
 @click.option("--checkpoint", type=EXISTING, help="Weights to use.  [default: the shipped ones]")
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
-@click.option("--figure/--no-figure", default=True, help="Draw separation.png.")
+@click.option("--figure/--no-figure", default=None,
+              help="Draw separation.png.  [default: if matplotlib is installed]")  # fmt: skip
 def separate(
     recording, query, windows, auto_window, out, checkpoint, overwrite, figure, **settings
 ) -> None:
@@ -58,6 +60,8 @@ def separate(
 
     if auto_window and windows:
         raise ValueError("Give --window auto or --window START END, not both.")
+    if figure is None:
+        figure = find_spec("matplotlib") is not None
     out = out or Path(f"{recording.stem}_separated")
     asked = AUTO if auto_window else list(windows) or None
     result = load_separator(checkpoint).separate(recording, query, windows=asked, **settings)
