@@ -1,6 +1,7 @@
 """What a query means, which interferers compete with its mask, and the promises that stay."""
 
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -102,6 +103,16 @@ class LiteralClassifier:
 
     def __call__(self, logits):
         return np.exp(logits) / np.exp(logits).sum()
+
+
+class DoubtfulClassifier(NamedTuple):
+    """Never knows for sure what is meant, whatever it is."""
+
+    labels: tuple[str, ...]
+    label_embeddings: np.ndarray
+
+    def __call__(self, embedding):
+        return np.float32([0.15, 0.1, 0.05, 0.2, 0.45, 0.05])
 
 
 def small_classifier():
@@ -384,8 +395,8 @@ def crowded(make_network, make_detector, fake_encoder):
     time, rng = np.arange(RATE) / RATE, np.random.default_rng(0)
     tones = [rng.uniform(0.05, 0.3) * np.sin(2 * np.pi * x * time) for x in SixTones.hertz]
     waveform = np.sum(tones, axis=0, dtype=np.float32)[None] + 0.2 * noise(1, RATE)
-    classifier = QueryClassifier.fit(fake_encoder, list(SixTones.words))
-    wanted = fake_encoder.embed_text(["a sound of doubtful meaning"])[0]
+    wanted, *labels = fake_encoder.embed_text(["what is it?", *SixTones.words])
+    classifier = DoubtfulClassifier(SixTones.words, np.stack(labels))
     detector = Detector(SixTones(), detector.calibration)
     return network, waveform, wanted, classifier, detector
 
