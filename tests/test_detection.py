@@ -1,6 +1,7 @@
 """What is in a recording and when: on tones that a fake encoder knows, and with the real one."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from textsep_lab.detection import detector as detector_module
 from textsep_lab.detection.calibration import Calibration, Logistic, load_calibration
 from textsep_lab.detection.detector import Detector, default_labels, energy_feature, load_detector
-from textsep_lab.detection.similarity import compare
-from textsep_lab.detection.spans import GAP, OPEN, SHORTEST, activity_spans
+from textsep_lab.detection.similarity import Similarities, compare
+from textsep_lab.detection.spans import CLOSE, GAP, OPEN, SHORTEST, activity_spans
 from textsep_lab.encoders import registry
 from textsep_lab.signal import audio
 from textsep_lab.signal.metrics import expected_calibration_error, reliability
@@ -181,6 +183,64 @@ def test_every_row_makes_sense(detector, data):
     assert found["probability"].between(0, 1).all()
     assert (found["start"] >= 0).all() and (found["end"] <= samples / rate).all()
     assert (found["start"] < found["end"]).all()
+
+
+# What the encoder is given, and what is made of its answers
+
+
+class Witness:
+    """An encoder that keeps what it is given; the samples are their own numbers."""
+
+    name, dim = "witness", 4
+
+    def __init__(self):
+        self.given = []
+
+    def embed_text(self, texts):
+        return np.ones((len(texts), 4), np.float32) / 2
+
+    def embed_audio(self, waveform, sample_rate):
+        self.given.append((round(waveform[0, 0] - 1), waveform.shape[1]))
+        return np.ones(4, np.float32) / 2
+
+
+@PROPERTY
+@given(st.integers(1, 20_000))
+def test_clips_of_5_s_overlap_by_half_and_reach_the_end(samples):
+    rate, witness = 1000, Witness()
+    witness.embed_frames, witness.frame_hop = (lambda *_: np.ones((1, 4), np.float32) / 2), 99.0
+    compare(np.arange(1.0, samples + 1)[None], rate, ["a"], witness)
+    starts, lengths = zip(*witness.given, strict=True)
+    assert set(lengths) == {min(5 * rate, samples)}
+    assert starts[0] == 0 and starts[-1] + lengths[-1] == samples
+    assert list(starts[:-1]) == list(range(0, 2500 * (len(starts) - 1), 2500))
+    assert all(0 < after - before <= 2500 for before, after in pairwise(starts))
+
+
+@PROPERTY
+@given(st.integers(1, 20_000))
+def test_an_encoder_without_frames_is_given_the_second_around_every_half_second(samples):
+    rate, witness = 1000, Witness()
+    found = compare(np.arange(1.0, samples + 1)[None], rate, ["a"], witness)
+    frames = found.frames.shape[1]
+    assert frames == -(-samples // 500) and found.frame_hop == 0.5
+    for k, (start, length) in enumerate(witness.given[-frames:]):
+        assert length == min(rate, samples)
+        assert start == min(max(500 * k - 250, 0), samples - length)
+
+
+def test_the_strongest_half_second_speaks_for_a_query():
+    frames = np.full((2, 30), -0.5)
+    frames[0, [3, 9, 11, 20, 21]] = 0.9
+    frames[1, [3, 9, 11, 20]] = 0.9
+    found = Similarities(np.array([0.1, 0.2]), frames, 0.1, 3.0)
+    np.testing.assert_allclose(found.strongest, [0.9, (4 * 0.9 - 0.5) / 5])
+    np.testing.assert_allclose(found.features, np.column_stack([[0.1, 0.2], found.strongest]))
+    assert found.frame_features.shape == (2, 30, 2)
+    np.testing.assert_array_equal(found.frame_features[..., 0], frames)
+    np.testing.assert_allclose(found.frame_features[..., 1].T, [found.strongest] * 30)
+    short = replace(found, frames=np.where(np.arange(30) < 3, frames, -1))
+    np.testing.assert_allclose(short.strongest, -0.5)  # of the three that are not silent
 
 
 # What is refused
@@ -410,7 +470,11 @@ def test_certainty_is_right_or_wrong(truth):
 # Spans
 
 
-activities = st.lists(st.floats(0, 1), max_size=60).map(np.array)
+# Stretches that are long enough for spans, pauses and gaps; single frames would hardly make any.
+levels = st.sampled_from([0.0, CLOSE / 2, CLOSE, (CLOSE + OPEN) / 2, OPEN, 1.0]) | st.floats(0, 1)
+activities = st.lists(st.tuples(levels, st.integers(1, 40)), max_size=20).map(
+    lambda stretches: np.concatenate([np.zeros(0), *(np.full(n, x) for x, n in stretches)])
+)
 hops = st.sampled_from([0.016, 0.032, 0.128, 0.1, 0.5])
 
 
@@ -426,16 +490,24 @@ def test_spans_are_sorted_disjoint_and_inside(activity, hop, share):
 
 
 @PROPERTY
-@given(activities, hops)
-def test_spans_hold_every_active_frame_that_lasts_and_none_without_one(activity, hop):
-    duration = len(activity) * hop + 1
-    spans = activity_spans(activity, hop, duration)
-    active = np.flatnonzero(activity >= OPEN)
-    lasting = active if hop >= SHORTEST else []
-    for k in lasting:
-        assert any(a <= k * hop + 1e-9 and (k + 1) * hop <= b + 1e-9 for a, b in spans)
-    for start, end in spans:
-        assert any(start <= (k + 0.5) * hop <= end for k in active)
+@given(activities.filter(len), hops)
+def test_spans_are_stretches_over_one_threshold_that_reach_another(activity, hop):
+    """By scipy's connected regions."""
+    spans = activity_spans(activity, hop, len(activity) * hop + 1)
+    regions = [x for (x,) in ndimage.find_objects(*ndimage.label(activity >= CLOSE))]
+    loud = [(x.start * hop, x.stop * hop) for x in regions if activity[x].max() >= OPEN]
+    edges = np.array(loud).reshape(-1, 2)
+    apart = np.flatnonzero(edges[1:, 0] - edges[:-1, 1] > GAP + 1e-9) + 1
+    joined = [(group[0, 0], group[-1, 1]) for group in np.split(edges, apart) if len(group)]
+    lasting = [(a, b) for a, b in joined if b - a >= SHORTEST - 1e-9]
+    np.testing.assert_allclose(np.reshape(spans, (-1, 2)), np.reshape(lasting, (-1, 2)))
+
+
+@PROPERTY
+@given(st.floats(0.001, 2), hops)
+def test_what_is_active_all_the_time_is_one_span_however_short_it_is(duration, hop):
+    activity = np.ones(int(np.ceil(duration / hop)))
+    assert activity_spans(activity, hop, duration) == [(0.0, duration)]
 
 
 @PROPERTY

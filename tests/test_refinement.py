@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from scipy.spatial.distance import cdist
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 
 from textsep_lab.data import captions
 from textsep_lab.detection.calibration import Logistic
@@ -149,11 +149,18 @@ def test_a_classifier_is_a_kernel_ridge_regression_and_a_softmax(crowd):
     points, truth = crowd.embed_text(texts), np.repeat(np.eye(3), 20, axis=0)
     likeness = np.exp(-GAMMA * cdist(points, points, "sqeuclidean"))
     dual_coefficients = np.linalg.solve(likeness + PENALTY * np.eye(60), truth)
-    said = QueryClassifier(
+    classifier = QueryClassifier(
         tuple(LABELS), points[:3], points, fit_dual_coefficients(points, np.repeat(range(3), 20), 3)
-    )(points[0])
-    expected = np.exp(INVERSE_TEMPERATURE * likeness[0] @ dual_coefficients)
-    np.testing.assert_allclose(said, expected / expected.sum(), atol=1e-4)
+    )
+    asked = points[:20] + points[20:40]  # between two labels, where a softmax is far from 0 and 1
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    near = np.exp(-GAMMA * cdist(asked, points, "sqeuclidean"))
+    expected = softmax(INVERSE_TEMPERATURE * near @ dual_coefficients, axis=1)
+    assert (expected.max(1) < 0.9).sum() > 5
+    np.testing.assert_allclose(classifier(asked), expected, atol=1e-4)
+    means = classifier.expected_embedding(asked)
+    np.testing.assert_allclose(means, expected @ points[:3], atol=1e-4)
+    np.testing.assert_allclose(classifier.expected_embedding(asked[3]), means[3], atol=1e-6)
 
 
 def test_a_classifier_survives_the_disk(crowd, tmp_path):
@@ -198,10 +205,11 @@ def test_a_damaged_or_foreign_classifier_is_one_sentence(tmp_path):
     foreign = [
         lambda: small_classifier().save(path),
         lambda: save_file(arrays, path, metadata={"labels": "a\nb"}),
-        lambda: save_file({**arrays, TENSORS[2]: np.zeros((2, 3))}, path,
-                          metadata={"labels": "a\nb\nc"}),
+        *(lambda name=name, shape=shape: save_file({**arrays, name: np.zeros(shape)}, path,
+                                                   metadata={"labels": "a\nb\nc"})
+          for name, shape in zip(TENSORS, ((3, 4), (3, 4), (2, 3)), strict=True)),
     ]  # fmt: skip
-    for dim, damage in zip((4, 3, 3), foreign, strict=True):
+    for dim, damage in zip((4, 3, 3, 3, 3), foreign, strict=True):
         damage()
         with pytest.raises(ValueError, match=r"a\.classifier' was made for other embeddings\.$"):
             QueryClassifier.load(path, dim)
@@ -542,8 +550,9 @@ def test_what_cannot_be_told_says_so(separator, make_network, fake_encoder, dete
         reference.separate(**ask)
     with pytest.raises(ValueError, match=r"^NMF cannot be told what is unwanted: .*\.$"):
         separator.separate(method="nmf", **ask)
-    with pytest.raises(ValueError, match="query is empty"):
-        separator.separate(**{**ask, "unwanted": " "})
+    for nothing in ("", " "):
+        with pytest.raises(ValueError, match="query is empty"):
+            separator.separate(**{**ask, "unwanted": nothing})
 
 
 def test_what_is_unwanted_and_a_mask_exclude_each_other(separator):
@@ -601,6 +610,25 @@ def test_a_sidecar_that_names_no_file_is_one_sentence(with_classifier, named):
         load_separator(with_classifier[0])
 
 
-def test_weights_with_another_classifier_are_another_separator():
-    one, two = ({"sha256": "a", "query_classifier": {"sha256": x}} for x in "bc")
-    assert len({checkpoints.fingerprint(x) for x in (one, two, {"sha256": "a"})}) == 3
+def test_other_weights_or_another_classifier_are_another_separator():
+    known = [
+        checkpoints.fingerprint({"sha256": weights, "query_classifier": classifier})
+        for weights in ("a", "ab")
+        for classifier in (None, {"sha256": "b"}, {"sha256": "bb"}, {"sha256": "c"})
+    ]
+    assert len(set(known)) == 8 and {len(x) for x in known} == {64}
+    assert checkpoints.fingerprint({"sha256": "a"}) == known[0]
+
+
+def test_the_classifier_beside_the_weights_goes_before_the_shared_one(
+    with_classifier, tmp_path, monkeypatch
+):
+    checkpoint, beside = with_classifier
+    info = checkpoints.describe(checkpoint)
+    monkeypatch.setattr(checkpoints, "checkpoints_dir", lambda: tmp_path / "shipped")
+    shared = tmp_path / "shipped" / "query-classifier" / beside.name
+    shared.parent.mkdir(parents=True)
+    shared.write_bytes(b"another of that name")
+    assert checkpoints.needed_file(checkpoint, info, "query_classifier") == beside
+    beside.replace(shared)
+    assert checkpoints.needed_file(checkpoint, info, "query_classifier") == shared

@@ -47,8 +47,9 @@ def requests(draw, channels=(1, 2, 6), windowed=None):
         draw(st.integers(0, 99)),
         draw(st.sampled_from([1e-5, 0.1, 3.0])),
     )
-    # Exact zeros of both signs occur in real files: muted, or muted and inverted.
-    waveform[:, : draw(st.integers(0, samples // 2))] *= draw(st.sampled_from([1, 0, -0.0]))
+    # Exact zeros of both signs occur in real files: muted, or muted and inverted; maybe to the end.
+    muted = draw(st.sampled_from([0.0, 0.2, 0.5, 1.0]))
+    waveform[:, : round(muted * samples)] *= draw(st.sampled_from([0.0, -0.0]))
     windows = None
     if windowed or (windowed is None and draw(st.booleans())):
         position = st.integers(0, samples)

@@ -20,7 +20,10 @@ def situations(draw):
     position = st.integers(0, samples)
     pair = st.tuples(position, position).map(sorted).filter(lambda p: p[0] < p[1])
     windows = draw(st.lists(pair, min_size=1, max_size=5))
-    fade = draw(st.one_of(st.just(0.0), st.floats(0, 2 * samples / rate)))
+    if draw(st.booleans()):  # apart from each other, which few of the above are
+        edges = sorted({edge for window in windows for edge in window})
+        windows = list(zip(edges[::2], edges[1::2], strict=False))
+    fade = draw(st.sampled_from([0.0, 0.01, 0.1, 2.0])) * samples / rate
     return rate, samples, windows, fade
 
 

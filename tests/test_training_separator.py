@@ -14,12 +14,21 @@ from textsep_lab.encoders.minilm import MiniLMEncoder
 from textsep_lab.encoders.query_classifier import QueryClassifier
 from textsep_lab.models import checkpoints
 from textsep_lab.models.config import CONFIGS
+from textsep_lab.models.masking import apply_mask, network_stft
 from textsep_lab.models.registry import build
 from textsep_lab.models.unet import UNetConfig
+from textsep_lab.signal.ideal_masks import ideal_ratio_mask
+from textsep_lab.signal.stft import to_bands
 from textsep_lab.training import loop, state
 from textsep_lab.training.config import SeparatorSettings
 from textsep_lab.training.loop import learning_rate_factor
-from textsep_lab.training.losses import l1_loss, negative_snr, pit_negative_snr
+from textsep_lab.training.losses import (
+    l1_loss,
+    negative_snr,
+    pit_loss,
+    pit_negative_snr,
+    snr_loss,
+)
 from textsep_lab.training.separator import SeparatorRun, train
 from textsep_lab.training.separator_data import TrainingData, training_table
 
@@ -358,6 +367,23 @@ def test_negative_snr_floors_and_handles_absent_targets():
     silence = torch.zeros_like(target)
     louder, softer = (negative_snr(g * mixture, silence, mixture) for g in (0.5, 0.05))
     assert (softer < louder - 15).all()
+    measured_by_the_mixture = torch.full_like(louder, 10 * np.log10(0.5**2 + 1e-3))
+    assert torch.allclose(louder, measured_by_the_mixture, atol=1e-3)
+
+
+def test_losses_of_a_mask_are_losses_of_what_it_lets_through():
+    config, generator = CONFIGS["tiny"], torch.Generator().manual_seed(0)
+    target, other = torch.randn(2, 3, 4000, generator=generator)
+    mixture, frames = target + other, network_stft(config).frames(4000)
+    mask = torch.rand(3, config.n_bands, frames, generator=generator)
+    estimate = apply_mask(mask, mixture, 16000, config)
+    snr, pit = (loss(mask, mixture, target, config) for loss in (snr_loss, pit_loss))
+    assert snr.shape == pit.shape == (3,)
+    torch.testing.assert_close(snr, negative_snr(estimate, target, mixture))
+    both = torch.stack([estimate, mixture - estimate], 1)
+    torch.testing.assert_close(pit, pit_negative_snr(both, target, mixture))
+    swapped = pit_loss(1 - mask, mixture, target, config)  # the outputs change places
+    torch.testing.assert_close(swapped, pit, atol=1e-3, rtol=0)
 
 
 def test_the_best_assignment_is_blind_to_order_and_no_worse_than_either():
@@ -377,10 +403,6 @@ def test_the_best_assignment_is_blind_to_order_and_no_worse_than_either():
 
 
 def test_the_l1_loss_is_zero_for_the_ideal_mask():
-    from textsep_lab.models.masking import network_stft
-    from textsep_lab.signal.ideal_masks import ideal_ratio_mask
-    from textsep_lab.signal.stft import to_bands
-
     config = CONFIGS["tiny"]
     generator = torch.Generator().manual_seed(0)
     target, other = torch.randn(2, 1, 4000, generator=generator)
@@ -388,6 +410,8 @@ def test_the_l1_loss_is_zero_for_the_ideal_mask():
     ideal = to_bands(ideal_ratio_mask(stft(target), stft(other)), config.n_bands, 16000)
     assert l1_loss(ideal, target + other, target, config).item() < 1e-5
     assert l1_loss(1 - ideal, target + other, target, config).item() > 0.1
+    off = l1_loss(ideal + 0.25, target + other, target, config)
+    assert off.item() == pytest.approx(0.25, abs=1e-5)  # and not its square
 
 
 def test_a_run_that_no_validation_could_judge_says_so_and_leaves_nothing_beside_nothing(

@@ -1,7 +1,9 @@
 """The networks: shapes, FiLM, the one that takes no query, and how far a mask depends."""
 
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,8 +11,17 @@ from hypothesis import strategies as st
 
 from textsep_lab.models.config import CONFIGS, UNetConfig
 from textsep_lab.models.film import FiLM
-from textsep_lab.models.masking import apply_mask, apply_to_channels, estimate_mask, in_chunks
+from textsep_lab.models.masking import (
+    apply_mask,
+    apply_to_channels,
+    band_power,
+    estimate_mask,
+    features,
+    in_chunks,
+    network_stft,
+)
 from textsep_lab.models.registry import build, parameter_count
+from textsep_lab.signal import audio
 
 QUICK = settings(max_examples=15, deadline=None)
 SMALL_REFERENCE = {
@@ -303,6 +314,45 @@ def test_in_chunks_is_one_pass(net, frames, chunk):
 # From waveform to mask to waveform
 
 
+@pytest.mark.parametrize("name", ["compact", "reference"])
+def test_white_noise_of_any_level_has_magnitude_1_in_every_band(name):
+    config, noise = CONFIGS[name], 0.03 * random(1, 20 * 16000)
+    level = noise.square().mean(-1).sqrt()
+    seen = features(network_stft(config).magnitude(noise), level, config)
+    assert seen.shape[1] == config.n_freq
+    rms = seen.square().mean((0, 2)).sqrt()
+    torch.testing.assert_close(rms, torch.ones(config.n_freq), atol=0.15, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["compact", "reference"])
+def test_bands_share_the_power_of_all_channels(name):
+    config, waveform = CONFIGS[name], random(1, 5000).numpy()
+    power = band_power(waveform, config)
+    whole = network_stft(config).magnitude(random(1, 5000))[0].square()
+    assert power.shape == (config.n_freq, whole.shape[-1])
+    close = partial(torch.testing.assert_close, rtol=1e-3, atol=1e-2)
+    close(power.sum(0), whole.sum(0))
+    close(band_power(3 * waveform, config), 9 * power)
+    beside_silence = band_power(np.concatenate([waveform, 0 * waveform]), config)
+    close(beside_silence, power / 2)
+
+
+@pytest.mark.parametrize("rate", [32000, 44100])
+@torch.inference_mode()
+def test_a_mask_does_the_same_to_a_recording_at_another_rate(rate):
+    """As the window is as long in seconds; with as many samples, the bands would be blurred."""
+    config, waveform = CONFIGS["compact"], random(1, 16000)
+    bands = (torch.arange(64) % 16 < 8).float()
+    mask = bands[None, :, None].expand(1, 64, network_stft(config).frames(16000))
+    own = apply_mask(mask, waveform, 16000, config)
+    resampled = torch.from_numpy(audio.resample(waveform.numpy(), 16000, rate))
+    other = apply_mask(mask, resampled, rate, config).numpy()
+    inner = slice(1000, -1000)  # the resampler's own edges are of no interest
+    back = torch.from_numpy(audio.resample(other, rate, 16000))[:, :16000]
+    error = (back - own)[:, inner].square().sum() / own[:, inner].square().sum()
+    assert 10 * error.log10() < -33
+
+
 @torch.inference_mode()
 def test_channels_are_masked_alike_and_one_by_one():
     config, waveform = CONFIGS["compact"], random(3, 8000)
@@ -319,6 +369,11 @@ def test_a_mask_does_not_depend_on_the_level_of_the_recording(net):
     mask = estimate_mask(net, waveform, query)
     for gain in (0.01, 10.0):
         assert torch.allclose(estimate_mask(net, gain * waveform, query), mask, atol=1e-4)
+    rms = waveform.square().mean(-1).sqrt()
+    assert torch.allclose(estimate_mask(net, waveform, query, rms), mask, atol=1e-5)
+    assert not torch.allclose(estimate_mask(net, waveform, query, 4 * rms), mask, atol=1e-4)
+    both = torch.stack([waveform, -waveform], 1)  # the level of channels is that of their samples
+    assert torch.allclose(estimate_mask(net, both, query), mask, atol=1e-4)
 
 
 @torch.inference_mode()
