@@ -15,18 +15,20 @@ import numpy as np
 
 from textsep_lab.data import captions
 from textsep_lab.detection.calibration import Calibration, load_calibration
-from textsep_lab.detection.similarity import compare
+from textsep_lab.detection.similarity import Similarities, compare
 from textsep_lab.detection.spans import activity_spans
 from textsep_lab.encoders.base import JointEncoder
 from textsep_lab.encoders.queries import clean_query
 from textsep_lab.encoders.registry import load_joint_encoder
 from textsep_lab.signal import audio
+from textsep_lab.signal.stretches import Buffer
 from textsep_lab.signal.timegate import Window
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SILENCE = "silence"
+HEARD = 0.3  # P(present) around a moment below which nothing is active there; chosen on fold 4
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,14 @@ class Detector:
         if top < 1:
             raise ValueError(f"top is {top}: ask for at least one label.")
         waveform, sample_rate = audio.read(recording, sample_rate)
-        duration = waveform.shape[1] / sample_rate
-        if not waveform.any():
-            return _table([(SILENCE, 1.0, 0.0, duration)])
         similarities = compare(waveform, sample_rate, labels, self.encoder)
+        if (similarities.frames == -1).all():
+            return _table([(SILENCE, 1.0, 0.0, similarities.duration)])
         probability = self.calibration.detection(similarities.features)
-        active = self.calibration.activity(similarities.frame_features)
         rows = []
         for k in np.argsort(-probability, kind="stable")[:top]:
-            spans = activity_spans(active[k], similarities.frame_hop, duration)
-            for start, end in spans or [(0.0, duration)]:
-                rows.append((labels[k], float(probability[k]), start, end))
+            spans = self._spans(similarities, k, anyhow=True) or [(0.0, similarities.duration)]
+            rows += [(labels[k], float(probability[k]), start, end) for start, end in spans]
         return _table(rows)
 
     def presence(
@@ -99,26 +98,39 @@ class Detector:
             energy_share: `Separation.energy_share` of the separator that the calibration was
                 fitted to, if there is one, as further evidence.
         """
-        waveform = audio.check_waveform(waveform)
-        if not waveform.any():
+        similarities = compare(audio.check_waveform(waveform), sample_rate, [query], self.encoder)
+        if (similarities.frames == -1).all():
             return 0.0
-        features = compare(waveform, sample_rate, [query], self.encoder).features[0]
+        features = similarities.features[0]
         if energy_share is None or self.calibration.confidence is None:
             return float(self.calibration.presence(features))
         features = np.append(features, energy_feature(energy_share))
         return float(self.calibration.confidence(features))
 
-    def spans(self, waveform: np.ndarray, sample_rate: int, query: str) -> list[Window]:
-        """Return when the queried sound is active, taking for granted that it is there somewhere.
+    def spans(self, recording: np.ndarray | Buffer, sample_rate: int, query: str) -> list[Window]:
+        """Return when the queried sound is active.
+
+        Args:
+            recording: as for `similarity.compare`.
 
         Returns:
-            Pairs (start, end) in seconds, sorted; empty for silence.
+            Pairs (start, end) in seconds, sorted; empty where it is not heard.
         """
-        waveform = audio.check_waveform(waveform)
-        if not waveform.any():
-            return []
-        similarities = compare(waveform, sample_rate, [query], self.encoder)
-        active = self.calibration.activity(similarities.frame_features[0])
+        if not isinstance(recording, Buffer):
+            recording = audio.check_waveform(recording)
+        similarities = compare(recording, sample_rate, [query], self.encoder)
+        return self._spans(similarities, 0)
+
+    def _spans(self, similarities: Similarities, k: int, anyhow: bool = False) -> list[Window]:
+        """Return the spans of query k, only from moments around which it is likely enough there.
+
+        Args:
+            anyhow: take for granted that it is there somewhere.
+        """
+        active = self.calibration.activity(similarities.frame_features[k])
+        heard = self.calibration.presence(similarities.nearby[k])
+        enough = min(HEARD, heard.max()) if anyhow else HEARD
+        active = np.where((heard >= enough) & (similarities.frames[k] > -1), active, 0.0)
         return activity_spans(active, similarities.frame_hop, similarities.duration)
 
 

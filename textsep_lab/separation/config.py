@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from textsep_lab.separation.registry import METHODS
 from textsep_lab.signal.config import DEFAULT_FADE
+from textsep_lab.signal.timegate import edge_samples
 from textsep_lab.utils.registry import Choices
 
 MODES = Choices("mode", ("keep", "remove"))
@@ -34,3 +35,10 @@ class SeparationSettings:
     unwanted: str | None = field(
         default=None, metadata={"help": "What else is there.  [default: the detector finds out]"}
     )
+
+    def checked(self) -> SeparationSettings:
+        """Return the settings, or raise ValueError with one sentence that says what is wrong."""
+        MODES.check(self.mode)
+        METHODS.check(self.method)
+        edge_samples(self.fade, 1)
+        return self

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textsep_lab.separation.stream import LocalMask, join_masks
 from textsep_lab.signal import audio
 from textsep_lab.signal.timegate import Window
 from textsep_lab.utils.paths import atomic_write, make_folder
@@ -29,8 +30,7 @@ class Separation:
         input: the recording, float32 ``[channels, samples]``.
         output: what was asked for, same shape; equal to `input` outside the windows.
         residual: ``input - output``.
-        mask: soft mask of the query on the method's rows, ``[n_freq, frames]`` in [0, 1].
-        mask_hop: seconds from one column of `mask` to the next.
+        masks: the query's soft masks, one for each stretch that was analysed.
         gate: where the mask was used, ``[samples]`` in [0, 1].
         sample_rate: in Hz.
         query, mode, windows, fade, method, components, unwanted: what was asked; windows None is
@@ -46,8 +46,7 @@ class Separation:
     input: np.ndarray
     output: np.ndarray
     residual: np.ndarray
-    mask: np.ndarray
-    mask_hop: float
+    masks: tuple[LocalMask, ...]
     gate: np.ndarray
     sample_rate: int
     query: str
@@ -66,6 +65,17 @@ class Separation:
     def duration(self) -> float:
         """Length of the recording in seconds."""
         return self.input.shape[1] / self.sample_rate
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The masks as one, on the method's rows, ``[n_freq, frames]`` in [0, 1]."""
+        return join_masks(self.masks, self.input.shape[1], self.sample_rate)
+
+    @property
+    def mask_hop(self) -> float:
+        """Seconds from one column of `mask` to the next."""
+        config = self.masks[0].mask.config
+        return config.hop_length / config.sample_rate
 
     def summary(self) -> dict[str, Any]:
         """Return what was asked and what came out, as JSON-able facts."""

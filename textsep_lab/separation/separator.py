@@ -5,6 +5,8 @@ Taught in notebooks 00 and 06.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,14 @@ from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.models import checkpoints
 from textsep_lab.models.masking import Mask
 from textsep_lab.models.network import SeparationNetwork
-from textsep_lab.separation.config import AUTO, MODES, SeparationSettings
-from textsep_lab.separation.gating import gated
+from textsep_lab.separation.config import AUTO, SeparationSettings
 from textsep_lab.separation.registry import METHODS
 from textsep_lab.separation.result import Separation
+from textsep_lab.separation.stream import Asked, LocalMask, Stream
 from textsep_lab.signal import audio
-from textsep_lab.signal.timegate import Window, check_windows, gate
+from textsep_lab.signal.stretches import Buffer
+from textsep_lab.signal.timegate import Window, check_windows, edge_samples, gate
+from textsep_lab.utils.progress import progress_bar
 
 
 class Separator:
@@ -95,9 +99,12 @@ class Separator:
         method: str = SeparationSettings.method,
         components: int = SeparationSettings.components,
         unwanted: str | None = None,
-        mask: Mask | None = None,
+        masks: Sequence[LocalMask] = (),
     ) -> Separation:
         """Keep or remove what the query names, inside the windows.
+
+        A recording is worked on in stretches of 5 s, each by itself: no sample depends on one that
+        is further away than `stretches.CONTEXT`, and only stretches that meet a window cost time.
 
         Args:
             recording: path of an audio file, or a waveform ``[channels, samples]`` at
@@ -111,37 +118,40 @@ class Separator:
             method: a name of `METHODS`: ``unet``, or ``nmf`` for the classical baseline.
             components: of the NMF.
             unwanted: what else is there, in a few words; None lets the detector find out.
-            mask: of `mask`, to use instead of estimating one.
+            masks: what `Separation.masks` of the same recording holds is not estimated again.
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: bad audio, query, mode, window, fade or method, a mask and something
-                unwanted at once, or ``"auto"`` and the sound is detected nowhere; one sentence
-                says which.
+            ValueError: bad audio, query, mode, window, fade or method, masks beside something
+                unwanted, or ``"auto"`` and the sound is detected nowhere; one sentence says which.
         """
+        asked = SeparationSettings(mode, fade, method, components, unwanted).checked()
         query = clean_query(query)
-        MODES.check(mode)
-        METHODS.check(method)
-        if mask is not None and unwanted is not None:
+        if masks and unwanted is not None:
             raise ValueError(
-                "A mask is given: what is unwanted would change nothing, leave it out."
+                "Masks are given: what is unwanted would change nothing, leave it out."
             )
         waveform, sample_rate, file_format = _read(recording, sample_rate)
         samples, auto = waveform.shape[1], isinstance(windows, str)
         if isinstance(windows, str):
-            windows = self._find_windows(windows, waveform, sample_rate, query)
+            windows = self.find_windows(windows, Buffer([waveform]), sample_rate, query)
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
-        opening = gate(windows, samples, sample_rate, fade)
-        if mask is None:
-            mask = self.mask(waveform, sample_rate, query, method, components, unwanted)
-        out = gated(mask, waveform, sample_rate, opening, mode)
+        opening, used = gate(windows, samples, sample_rate, fade), list[LocalMask]()
+        work = samples / sample_rate if windows is None else sum(b - a for a, b in windows)
+        residual = np.zeros_like(waveform)
+        with progress_bar(work, "separating", "s") as advance:
+            stream = self._stream(
+                Buffer([waveform]), sample_rate, query, windows, asked, masks, used.append, advance
+            )
+            for piece in stream:
+                if piece.residual is not None:
+                    residual[:, piece.start : piece.start + piece.input.shape[1]] = piece.residual
         return Separation(
             input=waveform,
-            output=out.output,
-            residual=out.residual,
-            mask=mask.values[0].numpy(),
-            mask_hop=mask.config.hop_length / mask.config.sample_rate,
+            output=waveform - residual,
+            residual=residual,
+            masks=tuple(used),
             gate=opening,
             sample_rate=sample_rate,
             query=query,
@@ -150,20 +160,96 @@ class Separator:
             fade=float(fade),
             method=method,
             auto_windows=auto,
-            confidence=self._confidence(
-                waveform[:, opening > 0], sample_rate, query, out.energy_share, method
-            ),
-            energy_share=out.energy_share,
+            confidence=stream.confidence,
+            energy_share=stream.energy_share,
             format=file_format,
             components=components,
             unwanted=unwanted,
         )
 
-    @torch.no_grad()
+    def stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        sample_rate: int,
+        query: str,
+        windows: list[Window] | None = None,
+        **settings: Any,
+    ) -> Iterator[np.ndarray]:
+        """Separate a recording while it comes in; the samples are those that `separate` gives.
+
+        An output sample leaves `stretches.CONTEXT` seconds after it came in, or sooner.
+
+        Args:
+            blocks: float waveforms ``[channels, samples]``, of any lengths.
+            settings: of `SeparationSettings`.
+
+        Yields:
+            Blocks of output, as long together as those that came in.
+
+        Raises:
+            ValueError: as `separate` does; windows beyond the end are noticed when it is there.
+
+        Example:
+            >>> noise = np.random.default_rng(0).standard_normal((1, 48000)).astype("f4") / 9
+            >>> blocks = iter([noise[:, :30000], noise[:, 30000:]])
+            >>> parts = [*load_separator().stream(blocks, 16000, "rain", [(0.5, 1.0)])]
+            >>> whole = load_separator().separate(noise, "rain", "keep", [(0.5, 1.0)], 0.07, 16000)
+            >>> bool(np.array_equal(np.concatenate(parts, axis=1), whole.output))
+            True
+        """
+        for piece in self.pieces(blocks, sample_rate, query, windows, **settings):
+            yield piece.output
+
+    def pieces(
+        self,
+        blocks: Iterable[np.ndarray] | Buffer,
+        sample_rate: int,
+        query: str,
+        windows: list[Window] | None = None,
+        **settings: Any,
+    ) -> Stream:
+        """Return what `stream` walks: input and residual, piece by piece, and the confidence."""
+        asked = SeparationSettings(**settings).checked()
+        if windows is not None:
+            windows = check_windows(windows, math.inf)
+        buffer = blocks if isinstance(blocks, Buffer) else Buffer(map(audio.check_waveform, blocks))
+        return self._stream(buffer, sample_rate, clean_query(query), windows, asked)
+
+    def _stream(
+        self,
+        buffer: Buffer,
+        sample_rate: int,
+        query: str,
+        windows: list[Window] | None,
+        asked: SeparationSettings,
+        given: Sequence[LocalMask] = (),
+        keep: Callable[[LocalMask], object] = lambda mask: None,
+        advance: Callable[[float], object] = lambda seconds: None,
+    ) -> Stream:
+        masks = {(each.start, each.stop): each.mask for each in given}
+
+        def mask(start: int, stop: int, waveform: np.ndarray) -> Mask:
+            found = masks.get((start, stop)) or self.mask(
+                waveform, sample_rate, query, asked.method, asked.components, asked.unwanted
+            )
+            keep(LocalMask(start, stop, found))
+            return found
+
+        def presence(waveform: np.ndarray, share: float) -> float:
+            return self._confidence(waveform, sample_rate, query, share, asked.method)
+
+        edge = edge_samples(asked.fade, sample_rate)
+        return Stream(
+            buffer, sample_rate, Asked(asked.mode, windows, edge, mask, presence), advance
+        )
+
     def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
         """Return how much of a waveform's energy is taken for the query; NaN for silence."""
-        mask, everywhere = self.mask(waveform, sample_rate, query), np.ones(waveform.shape[1])
-        return gated(mask, waveform, sample_rate, everywhere, "keep").energy_share
+        stream = self.pieces([waveform], sample_rate, query)
+        stream.asked = stream.asked._replace(presence=lambda waveform, share: 0.0)
+        for _ in stream:
+            pass
+        return stream.energy_share
 
     @property
     def fingerprint(self) -> str | None:
@@ -179,12 +265,17 @@ class Separator:
         evidence = share if calibrated and method == SeparationSettings.method else None
         return self.detector.presence(waveform, sample_rate, query, evidence)
 
-    def _find_windows(
-        self, word: str, waveform: np.ndarray, sample_rate: int, query: str
+    def find_windows(
+        self, word: str, recording: Buffer, sample_rate: int, query: str
     ) -> list[Window]:
+        """Return where the query is detected, for the word ``auto``.
+
+        Raises:
+            ValueError: another word, or it is detected nowhere.
+        """
         if word != AUTO:
             raise ValueError(f"The windows are '{word}': give pairs (start, end), auto or None.")
-        found = self.detector.spans(waveform, sample_rate, query)
+        found = self.detector.spans(recording, sample_rate, query)
         if not found:
             raise ValueError(
                 f"“{query}” is detected nowhere in this recording: give windows yourself, or none."
@@ -201,10 +292,7 @@ class Separator:
         components: int = SeparationSettings.components,
         unwanted: str | None = None,
     ) -> Mask:
-        """Return a query's mask; see `separate`.
-
-        It depends on no window, so it can be kept, or joined with others on the same waveform.
-        """
+        """Return a query's mask on one stretch ``[channels, samples]``; see `separate`."""
         estimate = METHODS.load(method)
         return estimate(self, waveform, sample_rate, query, components, unwanted)
 

@@ -19,11 +19,10 @@ import torch
 from textsep_lab.detection import gemini
 from textsep_lab.detection.detector import SILENCE, Detector, load_detector
 from textsep_lab.encoders.registry import JOINT_ENCODERS
-from textsep_lab.models.masking import Mask
 from textsep_lab.separation.config import MODES
-from textsep_lab.separation.gating import gated
 from textsep_lab.separation.result import Separation
 from textsep_lab.separation.separator import Separator, load_separator
+from textsep_lab.separation.stream import LocalMask
 from textsep_lab.session.recordings import Recording, open_example
 from textsep_lab.session.request import MAX_QUERIES, Query, QueryScore, Request, Run, Suggestion
 from textsep_lab.signal.timegate import check_windows
@@ -65,7 +64,7 @@ class Session:
         self, separator: Separator | None = None, detector: Detector | None = None
     ) -> None:
         self._given, self._detector = separator, detector
-        self._masks: dict[tuple, Mask] = {}
+        self._masks: dict[tuple, tuple[LocalMask, ...]] = {}
         self.runs: list[Run] = []
         self.recording = open_example()
 
@@ -157,7 +156,7 @@ class Session:
         result = singles[0]
         if len(scores) > 1:
             progress(1 - 1 / steps, "Putting the sounds together")
-            result = self._joined(request, result, min(each.confidence for each in scores))
+            result = self._joined(request, singles, min(each.confidence for each in scores))
         result = _weaken(replace(result, format=recording.format), request.strength)
         if cancelled():
             raise Cancelled
@@ -172,47 +171,42 @@ class Session:
             self.runs = self.runs[1:]
 
     def _single(self, request: Request, query: Query) -> Separation:
-        """Return the separation of one sound by its kept mask."""
+        """Return the separation of one sound; stretches that are known are not estimated again."""
         windows = None if request.windows is None else list(request.windows)
-        return self.separator.separate(
+        components = request.components if request.method == "nmf" else None
+        key = (self.recording.sha256, query.text, request.method, components)
+        result = self.separator.separate(
             self.recording.waveform, query.text, query.mode, windows, request.fade,
             self.recording.sample_rate, request.method, request.components,
-            mask=self._mask(self.recording, query.text, request),
+            masks=self._masks.get(key, ()),
         )  # fmt: skip
+        if key not in self._masks and len(self._masks) == 2 * MAX_QUERIES:
+            del self._masks[next(iter(self._masks))]
+        self._masks[key] = result.masks
+        return result
 
-    def _joined(self, request: Request, one: Separation, confidence: float) -> Separation:
-        """Return the separation of all sounds together, made of the one of any of them."""
-        masks = {q: self._mask(self.recording, q.text, request) for q in request.queries}
-        mask = _combine(masks)
-        out = gated(mask, one.input, one.sample_rate, one.gate, request.mode)
-        facts = {**out._asdict(), "query": request.title, "mode": request.mode}
-        return replace(one, mask=mask.values[0].numpy(), confidence=confidence, **facts)
-
-    def _mask(self, recording: Recording, query: str, request: Request) -> Mask:
-        """Return a query's mask; it depends on no window, so keep it."""
-        components = request.components if request.method == "nmf" else None
-        key = (recording.sha256, query, request.method, components)
-        if key not in self._masks:
-            if len(self._masks) == 2 * MAX_QUERIES:
-                del self._masks[next(iter(self._masks))]
-            self._masks[key] = self.separator.mask(
-                recording.waveform, recording.sample_rate, query, request.method,
-                request.components,
-            )  # fmt: skip
-        return self._masks[key]
+    def _joined(self, request: Request, singles: list[Separation], confidence: float) -> Separation:
+        """Return the separation of all sounds together."""
+        by_query = zip(*(single.masks for single in singles), strict=True)
+        masks = [_combine(dict(zip(request.queries, each, strict=True))) for each in by_query]
+        one = singles[0]
+        joined = self.separator.separate(
+            one.input, one.query, request.mode, one.windows, one.fade, one.sample_rate, one.method,
+            one.components, masks=masks,
+        )  # fmt: skip
+        return replace(joined, query=request.title, confidence=confidence)
 
 
-def _combine(masks: dict[Query, Mask]) -> Mask:
+def _combine(masks: dict[Query, LocalMask]) -> LocalMask:
     """Return one mask of many; see `Session`."""
-    first = next(iter(masks.values()))
-    if len(masks) == 1:
-        return first
     kept, removed = (
-        [mask.values for query, mask in masks.items() if query.mode == mode] for mode in MODES
+        [each.mask.values for query, each in masks.items() if query.mode == mode] for mode in MODES
     )
-    if not kept or not removed:
-        return first._replace(values=_union(kept or removed))
-    return first._replace(values=(_union(kept) - _union(removed)).clamp(0, 1))
+    values = _union(kept or removed)
+    if kept and removed:
+        values = (values - _union(removed)).clamp(0, 1)
+    first = next(iter(masks.values()))
+    return first._replace(mask=first.mask._replace(values=values))
 
 
 def _union(masks: list[torch.Tensor]) -> torch.Tensor:

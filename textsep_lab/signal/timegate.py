@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 
 import numpy as np
 
@@ -90,25 +91,73 @@ def gate(
         array([0.  , 0.  , 0.15, 0.85, 1.  , 1.  , 0.85, 0.15, 0.  , 0.  ],
               dtype=float32)
     """
-    if not (math.isfinite(fade) and fade >= 0):
-        raise ValueError(f"The fade is {fade} s: it must be 0 or more.")
+    edge = edge_samples(fade, sample_rate)
     if windows is None:
         return np.ones(samples, np.float32)
-    out = np.zeros(samples, np.float32)
-    for start, end in check_windows(windows, samples / sample_rate):
-        first, last = round(start * sample_rate), min(round(end * sample_rate), samples)
+    spans = sample_windows(check_windows(windows, samples / sample_rate), sample_rate)
+    return gate_between(0, samples, spans, edge, samples)
+
+
+def edge_samples(fade: float, sample_rate: int) -> int:
+    """Return a fade in samples; ValueError if it is no length of time."""
+    if not (isinstance(fade, Real) and math.isfinite(fade) and fade >= 0):
+        raise ValueError(f"The fade is {fade} s: it must be 0 or more.")
+    return round(fade * sample_rate)
+
+
+def sample_windows(windows: Iterable[Window], sample_rate: int) -> list[tuple[int, int]]:
+    """Return checked windows in samples; those with no sample between them are one.
+
+    Raises:
+        ValueError: a window holds no sample.
+
+    Example:
+        >>> sample_windows([(0.1, 0.52), (0.54, 1.0)], sample_rate=10)
+        [(1, 10)]
+    """
+    spans: list[tuple[int, int]] = []
+    for start, end in windows:
+        first, last = round(start * sample_rate), round(end * sample_rate)
         if last <= first:
             raise ValueError(f"The window {start:g} to {end:g} s is shorter than one sample.")
-        out[first:last] = _soft_edges(last - first, fade * sample_rate, first > 0, last < samples)
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], last)
+        else:
+            spans.append((first, last))
+    return spans
+
+
+def gate_between(
+    start: int, stop: int, spans: Iterable[tuple[int, int]], edge: int, samples: int | None
+) -> np.ndarray:
+    """Return the part of a gate from sample `start` to `stop`, float32 ``[stop - start]``.
+
+    Args:
+        spans: windows in samples, apart from each other, see `sample_windows`.
+        edge: length of an edge in samples.
+        samples: of the recording, if it is known to end.
+
+    Example:
+        >>> gate_between(4, 9, [(2, 8)], edge=2, samples=20).round(2)
+        array([1.  , 1.  , 0.85, 0.15, 0.  ], dtype=float32)
+    """
+    out = np.zeros(stop - start, np.float32)
+    for first, last in spans:
+        last = last if samples is None else min(last, samples)
+        a, b = max(start, first), min(stop, last)
+        if a >= b:
+            continue
+        into, left = np.arange(a - first, b - first), np.arange(last - a, last - b, -1)
+        width = min(edge, (last - first) // 2)
+        part = np.ones(b - a, np.float32)
+        if width and first > 0:
+            part = np.minimum(part, _ramp(into + 0.5, width))
+        if width and last != samples:
+            part = np.minimum(part, _ramp(left - 0.5, width))
+        out[a - start : b - start] = part
     return out
 
 
-def _soft_edges(length: int, edge: float, rise: bool, fall: bool) -> np.ndarray:
-    edge_samples = min(round(edge), length // 2)
-    ramp = np.sin(0.5 * np.pi * (np.arange(edge_samples) + 0.5) / max(1, edge_samples)) ** 2
-    out = np.ones(length, np.float32)
-    if rise:
-        out[:edge_samples] = ramp
-    if fall:
-        out[length - edge_samples :] = ramp[::-1]
-    return out
+def _ramp(distance: np.ndarray, width: int) -> np.ndarray:
+    """Return a raised cosine of the distance to a window's edge in samples."""
+    return (np.sin(0.5 * np.pi * np.minimum(distance / width, 1)) ** 2).astype(np.float32)

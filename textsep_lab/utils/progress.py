@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -21,6 +21,19 @@ def progress(items: Iterable[T], doing: str, unit: str) -> Iterable[T]:
         [0, 1, 2]
     """
     return tqdm(items, doing, unit=unit, delay=2, leave=False, disable=_hidden.get())
+
+
+@contextmanager
+def progress_bar(total: float, doing: str, unit: str) -> Iterator[Callable[[float], object]]:
+    """Show a bar of so much work with the time left; yields what is told how much was just done.
+
+    Example:
+        >>> with progress_bar(2.0, "waiting", "s") as advance:
+        ...     _ = advance(2.0)
+    """
+    with tqdm(total=round(total, 1), desc=doing, unit=unit, delay=2, leave=False,
+              disable=_hidden.get()) as bar:  # fmt: skip
+        yield lambda done: bar.update(round(done, 1))
 
 
 @contextmanager
