@@ -77,7 +77,7 @@ def tone_calibration(encoder: ToneEncoder, **changes) -> Calibration:
         "weights_sha256": None,
         "detection": Logistic((5.0, 5.0), -6.0),
         "presence": Logistic((5.0, 5.0), -5.0),
-        "activity": Logistic((20.0, 0.0), -12.0),
+        "activity": Logistic((20.0, 0.0, 0.0, 0.0, 0.0), -12.0),
         "confidence": None,
         "separator_sha256": None,
         "protocol": "made by hand",

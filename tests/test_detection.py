@@ -14,12 +14,12 @@ from textsep_lab.detection import detector as detector_module
 from textsep_lab.detection import similarity
 from textsep_lab.detection.calibration import Calibration, Logistic, load_calibration
 from textsep_lab.detection.detector import Detector, default_labels, energy_feature, load_detector
-from textsep_lab.detection.similarity import Similarities, compare
+from textsep_lab.detection.similarity import AROUND, Similarities, compare
 from textsep_lab.detection.spans import CLOSE, GAP, OPEN, SHORTEST, activity_spans
 from textsep_lab.encoders import registry
 from textsep_lab.signal import audio
 from textsep_lab.signal.metrics import expected_calibration_error, reliability
-from textsep_lab.signal.stretches import CONTEXT, Buffer
+from textsep_lab.signal.stretches import HOP, LENGTH, Buffer
 from textsep_lab.utils import paths
 
 RATE = 16000
@@ -205,21 +205,31 @@ def test_the_strongest_half_second_speaks_for_a_query():
     frames = np.full((2, 30), -0.5)
     frames[0, [3, 9, 11, 20, 21]] = 0.9
     frames[1, [3, 9, 11, 20]] = 0.9
-    np.testing.assert_allclose(similarity._strongest(frames, 0.1), [0.9, (4 * 0.9 - 0.5) / 5])
+    np.testing.assert_allclose(similarity._strongest(frames.T, 0.1), [0.9, (4 * 0.9 - 0.5) / 5])
     short = np.where(np.arange(30) < 3, frames, -1)
-    np.testing.assert_allclose(similarity._strongest(short, 0.1), -0.5)  # the three not silent
+    np.testing.assert_allclose(similarity._strongest(short.T, 0.1), -0.5)  # the three not silent
 
 
-def test_the_most_similar_stretch_speaks_for_a_recording():
-    stretches = np.array([[[0.1, 0.5], [0.2, 0.1]], [[0.3, 0.2], [0.5, 0.4]]])
-    frames, nearby = np.zeros((2, 7)), np.random.default_rng(0).random((2, 7, 2))
-    found = Similarities(stretches, frames, nearby, 0.1, 3.0)
-    np.testing.assert_array_equal(found.features, [[0.1, 0.5], [0.5, 0.4]])
-    np.testing.assert_array_equal(found.frame_features[..., 1], nearby[..., 1])
+def test_the_most_similar_stretch_speaks_for_a_recording_and_its_neighbours_for_a_moment():
+    rng = np.random.default_rng(0)
+    stretches, frames = rng.random((9, 2, 2)), rng.random((2, 90))
+    starts = np.arange(9) * 10
+    found = Similarities(stretches, starts, starts + 10, frames, 0.1, 9.0)
+    for k in range(2):
+        sums = stretches[:, k].sum(1)
+        np.testing.assert_array_equal(found.features[k], stretches[sums.argmax(), k])
+        np.testing.assert_allclose(found.nearby(k), np.repeat(stretches[:, k], 10, 0), rtol=1e-6)
+        here = found.frame_features(k)
+        np.testing.assert_array_equal(here[:, 0], frames[k])
+        np.testing.assert_array_equal(here[:, 3:], found.nearby(k))
+        for t in (0, 45, 89):
+            near = range(max(0, t // 10 - AROUND), min(8, t // 10 + AROUND) + 1)
+            best = max(near, key=lambda number: sums[number])
+            np.testing.assert_allclose(here[t, 1:3], stretches[best, k], rtol=1e-6)
 
 
 @settings(max_examples=15, deadline=None)
-@given(seconds=st.floats(16, 22), place=st.floats(0, 5), level=st.sampled_from([1e-3, 1, 1e3]),
+@given(seconds=st.floats(20, 26), place=st.floats(0, 5), level=st.sampled_from([1e-3, 1, 1e3]),
        after=st.booleans())  # fmt: skip
 def test_nothing_that_is_far_away_changes_a_moment(detector, seconds, place, level, after):
     rng = np.random.default_rng(0)
@@ -229,10 +239,12 @@ def test_nothing_that_is_far_away_changes_a_moment(detector, seconds, place, lev
     other[:, far] = level * rng.standard_normal(other[:, far].shape)
     one, two = (compare(x, 4000, WORDS, detector.encoder) for x in (wave, other))
     time = np.arange(one.frames.shape[1]) * one.frame_hop
-    near = time < seconds - place - CONTEXT - 1 if after else time > place + CONTEXT + 1
+    far = LENGTH + 2 * HOP + 1
+    near = time < seconds - place - far if after else time > place + far
     assert near.sum() > 2
-    np.testing.assert_allclose(one.frames[:, near], two.frames[:, near], atol=1e-5)
-    np.testing.assert_allclose(one.nearby[:, near], two.nearby[:, near], atol=1e-5)
+    for k in range(len(WORDS)):
+        features = [x.frame_features(k)[near] for x in (one, two)]
+        np.testing.assert_allclose(*features, atol=1e-5)
 
 
 def test_a_recording_that_comes_in_blocks_is_heard_as_in_one(detector, tones):
@@ -561,7 +573,7 @@ def test_the_shipped_encoder_sees_frames_in_context_but_no_silence(demo):
     assert found.features.shape == (2, 2)
     frames = -(-5 // encoder.frame_hop)
     assert found.frames.shape == (2, frames)
-    assert found.frame_features.shape == (2, frames, 2)
+    assert found.frame_features(1).shape == (frames, 5)
     assert (np.abs(found.frames) <= 1 + 1e-5).all()
     middle = (np.arange(frames) + 0.5) * found.frame_hop
     inside = np.abs(middle - 1.5) < 0.5 - found.frame_hop

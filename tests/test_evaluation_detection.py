@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from textsep_lab import plots
 from textsep_lab.data import esc50
-from textsep_lab.detection.calibration import Calibration
+from textsep_lab.detection.calibration import Calibration, Logistic
 from textsep_lab.detection.similarity import Similarities
 from textsep_lab.evaluation import detection, detection_report, detection_scenes
 from textsep_lab.evaluation.detection import cross_fitted
@@ -305,7 +305,7 @@ def test_everything_is_compared_with_every_label(scored, fold):
     assert scored.labels == [esc50.label_text(x) for x in sorted(fold["category"].unique())]
     for pairs in (scored.clips, scored.mixtures, scored.onsets):
         assert len(pairs) == len(fold)
-        assert all(found.clip.shape == (6,) for _, found in pairs)
+        assert all(found.features.shape == (6, 2) for _, found in pairs)
     assert {found.duration for _, found in scored.onsets} == {10.0}
 
 
@@ -326,7 +326,7 @@ def test_labels_and_frames_are_counted_once_with_their_truth(scored):
     assert features.shape == (12 * 6, 2) and len(groups) == len(truth) == 72
     assert truth.sum() == 6 * 1 + 6 * 2
     frames, active, groups = detection.frame_pairs(scored)
-    assert frames.shape == (600, 2) and len(groups) == len(active) == 600
+    assert frames.shape == (600, 5) and len(groups) == len(active) == 600
     seconds = sum(b - a for scene, _ in scored.onsets for a, b in scene.spans)
     assert active.sum() * 0.1 == pytest.approx(seconds, abs=0.1 * sum(
         len(scene.spans) for scene, _ in scored.onsets))  # fmt: skip
@@ -344,7 +344,7 @@ def test_a_calibration_knows_whose_it_is(scored, detector):
     assert (joint_encoder.confidence, joint_encoder.separator_sha256) == (None, None)
     assert joint_encoder.protocol == "six classes"
     sizes = [len(getattr(joint_encoder, x).weights) for x in ("detection", "presence", "activity")]
-    assert sizes == [2, 2, 2] and len(both.confidence.weights) == 3
+    assert sizes == [2, 2, 5] and len(both.confidence.weights) == 3
     assert both.separator_sha256 == "f00d"
     assert replace(both, confidence=None, separator_sha256=None) == joint_encoder
 
@@ -356,13 +356,15 @@ def scene(label, group, spans):
 def perfect_similarities(spans):
     time = np.arange(100) / 10
     frames = np.array([[any(a <= t < b for a, b in spans) for t in time]], np.float32)
-    return Similarities(np.ones(1), frames, 0.1, 10.0)
+    return Similarities(np.ones((1, 1, 2)), np.zeros(1, int), np.full(1, 100), frames, 0.1, 10.0)
 
 
 def test_similarities_that_are_the_truth_predict_its_spans():
     truth = [((k / 2, k / 2 + 1.5),) for k in range(10)]
     pairs = [(scene("a", k, spans), perfect_similarities(spans)) for k, spans in enumerate(truth)]
-    scores = detection.span_scores(detection.ScoredScenes(["a"], [], [], pairs)).set_index("spans")
+    scores = detection.span_scores(
+        detection.ScoredScenes(["a"], [], [], pairs), Logistic((1.0, 1.0), 0.0)
+    ).set_index("spans")
     assert (scores.loc["predicted spans"] == 1).all()
     assert (scores.loc["always on"] < 0.5).all()
 
@@ -446,7 +448,7 @@ def test_the_report_holds_every_table_and_every_picture(report, tmp_path):
 
 def test_the_tables_of_the_report_are_what_was_asked_for(report):
     sizes = {name: len(table) for name, table in report.tables.items()}
-    assert sizes == {"zero_shot": 6, "presence": 12, "spans": 2}
+    assert sizes == {"zero_shot": 6, "presence": 12, "spans": 3}
     queries = report.tables["presence"]
     assert queries["present"].mean() == 0.5
     assert queries["presence"].between(0, 1).all() and queries["confidence"].between(0, 1).all()

@@ -179,7 +179,7 @@ def test_what_nobody_hears_is_not_looked_at_if_it_is_loud(level, kind):
     below = {"offset": np.ones_like(time), "rumble": np.sin(2 * np.pi * 5 * time)}[kind]
     inner = slice(RATE, -RATE)
     found = remove_rumble(wave + level * below, RATE)[:, inner]
-    assert np.square(found - wave[:, inner]).mean() < 0.05 * np.square(wave).mean()
+    assert np.square(found - wave[:, inner]).mean() < 0.1 * np.square(wave).mean()
 
 
 @QUICK

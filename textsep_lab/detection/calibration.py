@@ -20,7 +20,7 @@ from scipy.special import expit
 from textsep_lab.encoders.base import JointEncoder
 from textsep_lab.utils import paths
 
-FORMAT = "textsep_lab-calibration-1"
+FORMAT = "textsep_lab-calibration-2"
 
 
 @dataclass(frozen=True)

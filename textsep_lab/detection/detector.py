@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SILENCE = "silence"
-HEARD = 0.3  # P(present) around a moment below which nothing is active there; chosen on fold 4
+HEARD = 0.2  # P(present) around a moment below which nothing is active there; chosen on fold 4
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ class Detector:
         probability = self.calibration.detection(similarities.features)
         rows = []
         for k in np.argsort(-probability, kind="stable")[:top]:
-            spans = self._spans(similarities, k, anyhow=True) or [(0.0, similarities.duration)]
+            spans = self.active_spans(similarities, k, anyhow=True) or [
+                (0.0, similarities.duration)
+            ]
             rows += [(labels[k], float(probability[k]), start, end) for start, end in spans]
         return _table(rows)
 
@@ -119,16 +121,18 @@ class Detector:
         if not isinstance(recording, Buffer):
             recording = audio.check_waveform(recording)
         similarities = compare(recording, sample_rate, [query], self.encoder)
-        return self._spans(similarities, 0)
+        return self.active_spans(similarities, 0)
 
-    def _spans(self, similarities: Similarities, k: int, anyhow: bool = False) -> list[Window]:
+    def active_spans(
+        self, similarities: Similarities, k: int, anyhow: bool = False
+    ) -> list[Window]:
         """Return the spans of query k, only from moments around which it is likely enough there.
 
         Args:
             anyhow: take for granted that it is there somewhere.
         """
-        active = self.calibration.activity(similarities.frame_features[k])
-        heard = self.calibration.presence(similarities.nearby[k])
+        active = self.calibration.activity(similarities.frame_features(k))
+        heard = self.calibration.presence(similarities.nearby(k))
         enough = min(HEARD, heard.max()) if anyhow else HEARD
         active = np.where((heard >= enough) & (similarities.frames[k] > -1), active, 0.0)
         return activity_spans(active, similarities.frame_hop, similarities.duration)

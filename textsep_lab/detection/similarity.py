@@ -5,6 +5,7 @@ Taught in notebook 07.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from textsep_lab.signal.stretches import Buffer, crossfade, stretches
 
 FRAME, FRAME_HOP = 1.0, 0.5  # seconds embedded, and a step, of an encoder without frames
 LOUDEST = 0.5  # seconds of the strongest frames whose mean stands for a stretch
+AROUND = 2  # stretches before and after that say how a query sounds here; 10 s to either side
 
 
 @dataclass(frozen=True)
@@ -26,28 +28,44 @@ class Similarities:
     Args:
         stretches: of each stretch, ``[stretches, n, 2]``: cosine similarity of the whole of it,
             and mean similarity of its strongest half second; -1 for silence.
+        starts, ends: of each stretch, in frames, ``[stretches]``.
         frames: of every moment, ``[n, frames]``; -1 where there is silence.
-        nearby: `stretches` around every moment, ``[n, frames, 2]``.
         frame_hop: seconds from one frame to the next.
         duration: of the recording, in seconds.
     """
 
     stretches: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
     frames: np.ndarray
-    nearby: np.ndarray
     frame_hop: float
     duration: float
 
     @property
     def features(self) -> np.ndarray:
         """What tells whether each query is there, ``[n, 2]``: that of its most similar stretch."""
-        best = self.stretches.sum(axis=2).argmax(axis=0)
-        return self.stretches[best, np.arange(len(best))]
+        return np.stack([_best(own) for own in self.stretches.swapaxes(0, 1)])
 
-    @property
-    def frame_features(self) -> np.ndarray:
-        """What tells when each query is active, ``[n, frames, 2]``."""
-        return np.stack([self.frames, self.nearby[..., 1]], axis=2)
+    def nearby(self, query: int) -> np.ndarray:
+        """Return `stretches` of one query around every moment, ``[frames, 2]``."""
+        return self._spread(self.stretches[:, query])
+
+    def frame_features(self, query: int) -> np.ndarray:
+        """Return what tells when a query, by its number, is active, ``[frames, 5]``.
+
+        The frame's similarity, those of the best stretch among the two before and the two after,
+        and those of the stretch.
+        """
+        own = self.stretches[:, query]
+        best = np.stack([_best(own[max(0, k - AROUND) : k + AROUND + 1]) for k in range(len(own))])
+        return np.column_stack([self.frames[query], self._spread(best), self._spread(own)])
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
+        """Return values of stretches ``[stretches, k]`` for frames ``[frames, k]``."""
+        sizes = self.ends - self.starts
+        return _joined(
+            self.starts, [np.tile(x, (n, 1)) for x, n in zip(values, sizes, strict=True)]
+        )
 
 
 def compare(
@@ -59,56 +77,48 @@ def compare(
         recording: waveform ``[channels, samples]``, or a buffer of one that is not in memory.
     """
     buffer = recording if isinstance(recording, Buffer) else Buffer([recording])
-    words = encoder.embed_text(queries)
-    hop = getattr(encoder, "frame_hop", FRAME_HOP)
-    joined = _Joined(len(queries))
+    words, hop = encoder.embed_text(queries), getattr(encoder, "frame_hop", FRAME_HOP)
+    starts, wholes, frames = [], [], []
     for start, stop in stretches(buffer, 0, None, sample_rate, grid=hop * sample_rate):
-        clip, frames = _embed(buffer.read(start, stop), sample_rate, encoder)
-        joined.add(round(start / (hop * sample_rate)), _cosine(clip, words)[0],
-                   _cosine(frames, words).T, hop)  # fmt: skip
+        clip, moments = _embed(buffer.read(start, stop), sample_rate, encoder)
+        starts.append(round(start / (hop * sample_rate)))
+        frames.append(_cosine(moments, words))
+        wholes.append(np.stack([_cosine(clip, words)[0], _strongest(frames[-1], hop)], axis=1))
         buffer.forget(start)
-    return joined.finished(hop, buffer.end / sample_rate)
+    ends = np.array(starts) + [len(x) for x in frames]
+    return Similarities(
+        np.stack(wholes), np.array(starts), ends, _joined(starts, frames).T, hop,
+        buffer.end / sample_rate,
+    )  # fmt: skip
 
 
-class _Joined:
-    """Joins the frames of overlapping stretches; memory grows by some bytes a frame."""
+def _joined(starts: Iterable[int], parts: list[np.ndarray]) -> np.ndarray:
+    """Join what overlapping stretches say of their frames, ``[t, k]`` each, by crossfading."""
+    count = max(start + len(part) for start, part in zip(starts, parts, strict=True))
+    out, done = np.zeros((count, parts[0].shape[1]), np.float32), 0
+    for start, part in zip(starts, parts, strict=True):
+        overlap = out[start:done].copy()
+        share = crossfade(len(overlap))[:, None]
+        out[start : start + len(part)] = part
+        out[start:done] = overlap + share * (part[: len(overlap)] - overlap)
+        done = start + len(part)
+    return out
 
-    def __init__(self, queries: int) -> None:
-        self.stretches: list[np.ndarray] = []
-        self.values = np.zeros((queries, 0, 3), np.float32)  # of a frame, and `stretches` nearby
-        self.done: list[np.ndarray] = []
-        self.first = 0  # frame number of the first in `values`
 
-    def add(self, start: int, clip: np.ndarray, frames: np.ndarray, hop: float) -> None:
-        """Add a stretch whose first frame is number `start`: ``clip`` [n], ``frames`` [n, t]."""
-        strongest = _strongest(frames, hop)
-        whole = np.stack([clip, strongest], axis=1)
-        self.stretches.append(whole)
-        nearby = np.broadcast_to(whole[:, None], (*frames.shape, 2))
-        values = np.concatenate([frames[..., None], nearby], axis=2, dtype=np.float32)
-        before, self.values = np.split(self.values, [start - self.first], axis=1)
-        self.done.append(before)
-        self.first = start
-        overlap = min(self.values.shape[1], values.shape[1])
-        share = crossfade(overlap)[:, None]
-        values[:, :overlap] = self.values[:, :overlap] + share * (
-            values[:, :overlap] - self.values[:, :overlap]
-        )
-        self.values = values
-
-    def finished(self, hop: float, duration: float) -> Similarities:
-        """Return all that was added."""
-        values = np.concatenate([*self.done, self.values], axis=1)
-        return Similarities(
-            np.stack(self.stretches), values[..., 0], values[..., 1:], hop, duration
-        )
+def _best(stretches: np.ndarray) -> np.ndarray:
+    """Return the most similar of some stretches, ``[k, 2]`` to ``[2]``."""
+    return stretches[stretches.sum(axis=1).argmax()]
 
 
 def _strongest(frames: np.ndarray, hop: float) -> np.ndarray:
-    """Return the mean of each query's strongest half second that is not silent, ``[n]``."""
-    sounding = int((frames > -1).any(axis=0).sum())
+    """Return each query's mean over its strongest half second that is not silent.
+
+    Args:
+        frames: ``[frames, n]``.
+    """
+    sounding = int((frames > -1).any(axis=1).sum())
     count = max(1, min(sounding, round(LOUDEST / hop)))
-    return np.sort(frames, axis=1)[:, -count:].mean(axis=1)
+    return np.sort(frames, axis=0)[-count:].mean(axis=0)
 
 
 def _cosine(sounds: np.ndarray, words: np.ndarray) -> np.ndarray:

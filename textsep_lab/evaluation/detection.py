@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from textsep_lab.data import captions, esc50
 from textsep_lab.detection.calibration import Calibration, Logistic
-from textsep_lab.detection.detector import energy_feature
+from textsep_lab.detection.detector import HEARD, Detector, energy_feature
 from textsep_lab.detection.similarity import Similarities, compare
 from textsep_lab.detection.spans import activity_spans
 from textsep_lab.encoders.base import JointEncoder
@@ -77,7 +77,7 @@ def zero_shot(scored: ScoredScenes, table: pd.DataFrame, encoder: JointEncoder) 
         hits = [np.argmax([x[k % len(x)] @ sound for x in other]) == truth for k in range(5)]
         rows.append({
             "label": scene.labels[0],
-            "bare": float(similarities.clip.argmax() == truth),
+            "bare": float(similarities.features[:, 0].argmax() == truth),
             "paraphrases": float((prototypes @ sound).argmax() == truth),
             "other words": float(np.mean(hits)),
         })  # fmt: skip
@@ -142,7 +142,7 @@ def frame_pairs(scored: ScoredScenes):
     """Return features ``[n, 2]``, truth and groups of every frame of the onset scenes' targets."""
     features, truth, groups = [], [], []
     for scene, similarities in scored.onsets:
-        own = similarities.frame_features[scored.labels.index(scene.labels[0])]
+        own = similarities.frame_features(scored.labels.index(scene.labels[0]))
         time = (np.arange(len(own)) + 0.5) * similarities.frame_hop
         features.append(own)
         truth.append([any(start <= t < end for start, end in scene.spans) for t in time])
@@ -191,25 +191,39 @@ def with_confidence(
     return replace(calibration, confidence=curve, separator_sha256=separator.fingerprint)
 
 
-def span_scores(scored: ScoredScenes) -> pd.DataFrame:
+def span_scores(scored: ScoredScenes, presence: Logistic) -> pd.DataFrame:
     """Return F1 of the predicted spans on the onset scenes.
 
-    The curve is cross-fitted. Rows: predicted, and "always", one span over the whole scene.
-    Columns: segment_f1 (segments of 1 s, pooled), and onset_f1 at each of `TOLERANCES`.
+    The curve is cross-fitted. Rows: predicted, given that the target is there; only where it is
+    heard, see `Detector.spans`; and "always on", one span over the whole scene. Columns:
+    segment_f1 (segments of 1 s, pooled), and onset_f1 at each of `TOLERANCES`.
     """
     features, truth, groups = frame_pairs(scored)
-    probability, predicted, start = cross_fitted(features, truth, groups), [], 0
-    for _, similarities in scored.onsets:
-        frames = similarities.frames.shape[1]
+    probability, predicted, heard, start = cross_fitted(features, truth, groups), [], [], 0
+    for scene, similarities in scored.onsets:
+        hop, frames = similarities.frame_hop, similarities.frames.shape[1]
         active = probability[start : start + frames]
-        predicted.append(activity_spans(active, similarities.frame_hop, similarities.duration))
+        there = presence(similarities.nearby(scored.labels.index(scene.labels[0]))) >= HEARD
+        for spans, values in ((predicted, active), (heard, active * there)):
+            spans.append(activity_spans(values, hop, similarities.duration))
         start += frames
     true = [scene.spans for scene, _ in scored.onsets]
     whole = [[(0.0, similarities.duration)] for _, similarities in scored.onsets]
     rows = []
-    for name, found in (("predicted spans", predicted), ("always on", whole)):
+    for name, found in (
+        ("predicted spans", predicted), ("only where it is heard", heard), ("always on", whole),
+    ):  # fmt: skip
         row = {"spans": name, "segment_f1": segment_f1(true, found, scored.onsets[0][1].duration)}
         rows.append(
             row | {f"onset_f1_{1000 * t:.0f}ms": onset_f1(true, found, t) for t in TOLERANCES}
         )
     return pd.DataFrame(rows)
+
+
+def false_alarms(scored: ScoredScenes, detector: Detector) -> float:
+    """Return the share of onset scenes where spans are found for a label that is not there."""
+    found = [
+        detector.active_spans(similarities, scored.labels.index(scene.absent))
+        for scene, similarities in scored.onsets
+    ]
+    return float(np.mean([bool(spans) for spans in found]))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from textsep_lab import plots
 from textsep_lab.data import esc50
 from textsep_lab.detection.calibration import Calibration
-from textsep_lab.detection.detector import Detector
+from textsep_lab.detection.detector import HEARD, Detector
 from textsep_lab.detection.similarity import compare
 from textsep_lab.encoders.registry import load_joint_encoder
 from textsep_lab.evaluation import detection
@@ -59,7 +59,7 @@ def run(
     queries = queries.dropna().reset_index(drop=True)
     calibration = detection.with_confidence(calibration, queries, separator)
     top = detection.zero_shot(scored, table, joint_encoder)
-    spans = detection.span_scores(scored)
+    spans = detection.span_scores(scored, calibration.presence)
     present = queries["present"].to_numpy()
     features = detection.confidence_features(queries)
     queries["presence"] = detection.cross_fitted(features[:, :2], present, queries["group"])
@@ -79,7 +79,8 @@ def run(
         "presence": plots.presence(queries["confidence"].to_numpy(), present, title),
         **_demo_figures(detector),
     }
-    text = _text(scored, top, queries, (probability, truth), spans, encoder, fold)
+    alarms = detection.false_alarms(scored, detector)
+    text = _text(scored, top, queries, (probability, truth), (spans, alarms), encoder, fold)
     tables = {"zero_shot": top, "presence": queries, "spans": spans}
     return Report("detection", text, figures, tables), calibration
 
@@ -90,7 +91,7 @@ def _demo_figures(detector: Detector) -> dict[str, Figure]:
     mixture, rate = audio.load(paths.demo_data_dir() / "mixture.wav")
     target, _ = audio.load(paths.demo_data_dir() / "target.wav")
     similarities = compare(mixture, rate, [query], detector.encoder)
-    activity = detector.calibration.activity(similarities.frame_features[0])
+    activity = detector.calibration.activity(similarities.frame_features(0))
     found = detector.spans(mixture, rate, query)
     components = nmf.separate_components(mixture, rate, query, detector.encoder)
     return {
@@ -114,6 +115,7 @@ def _level_db(share: pd.Series) -> float:
 def _text(scored, top, queries, pairs, spans, encoder: str, fold: int) -> str:
     """Return the report in Markdown; every number in it comes from this run."""
     present = queries["present"].to_numpy()
+    spans, alarms = spans
     areas = {
         name: "{:.3f} [{:.3f}, {:.3f}]".format(*metrics.auroc(queries[name], present))
         for name in ("energy_share", "presence", "other_words", "confidence")
@@ -134,5 +136,6 @@ def _text(scored, top, queries, pairs, spans, encoder: str, fold: int) -> str:
         other=_percent(top["other words"]), precision=detection.mixture_precision(scored),
         pairs=len(pairs[0]), detection_ece=errors[0], queries=len(queries), areas=areas,
         presence_ece=errors[1], confidence_ece=errors[2], there_db=_level_db(there),
-        absent_db=_level_db(absent), scenes=len(scored.onsets), spans=span_rows,
+        absent_db=_level_db(absent), scenes=len(scored.onsets), spans=span_rows, heard=100 * HEARD,
+        alarms=100 * alarms,
     )  # fmt: skip
