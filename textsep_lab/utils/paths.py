@@ -7,11 +7,13 @@ installed wheel the read-only ones are copies inside the package. Taught in note
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import metadata
 from pathlib import Path
+
+from textsep_lab.utils.temporary import sweep_files, temporary_name
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _REPOSITORY = _PACKAGE.parent
@@ -78,8 +80,10 @@ def repository_url() -> str:
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, renamed to `path` only when the block succeeds.
 
+    A link at `path` is replaced, not followed.
+
     Raises:
-        OSError: the folder cannot be made or written (the sentence names it).
+        OSError: `path` is no file, or its folder cannot be made or written (the sentence says).
 
     Example:
         >>> import tempfile
@@ -90,16 +94,21 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
-    make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "device or a pipe"
+        raise OSError(f"'{path}' is a {kind}: give the name of a file.")
+    _sweep(make_folder(path.parent).resolve())
+    with temporary_name(path.parent, path.suffix) as temporary:
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@lru_cache(1024)  # once for each folder: it may hold thousands of files
+def _sweep(folder: Path) -> None:
+    sweep_files(folder)
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -113,8 +122,9 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
+        stands = "a link to nowhere" if folder.is_symlink() and not folder.exists() else "a file"
         raise NotADirectoryError(
-            f"The output folder '{folder}' cannot be made: a file stands in its place."
+            f"The output folder '{folder}' cannot be made: {stands} stands in its place."
         ) from error
     except OSError as error:
         raise PermissionError(
@@ -123,9 +133,3 @@ def make_folder(folder: str | Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"The output folder '{folder}' is not writable.")
     return folder
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
