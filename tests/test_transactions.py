@@ -38,11 +38,11 @@ def files(folder):
 
 def save_for_ever(folder):
     """What the child does until it is killed: results of two kinds take turns."""
-    sizes = np.random.default_rng(0).integers(1, 40, 10**6)
+    sizes = np.random.default_rng(0).integers(1, 4, 10**6)
     print("ready", flush=True)
     for turn, size in enumerate(sizes):
         kind = ("WAV", "FLAC")[turn % 2]
-        separation(turn / 1e6, int(size) * 500, kind).save(folder, overwrite=True, figure=False)
+        separation(turn / 1e6, int(size) * 100, kind).save(folder, overwrite=True, figure=False)
 
 
 def child(code, *arguments, **options):
