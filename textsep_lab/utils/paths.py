@@ -94,9 +94,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
-        kind = "folder" if path.is_dir() else "device or a pipe"
-        raise OSError(f"'{path}' is a {kind}: give the name of a file.")
+    check_file(path)
     _sweep(make_folder(path.parent).resolve())
     with temporary_name(path.parent, path.suffix) as temporary:
         try:
@@ -111,6 +109,38 @@ def _sweep(folder: Path) -> None:
     sweep_files(folder)
 
 
+def check_file(path: Path) -> None:
+    """Raise OSError if `atomic_write` could not put a file at `path`, as far as is known before.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        OSError: it is a device or a pipe, or what `check_folder` raises.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"'{path}' is a folder: give the name of a file.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"'{path}' is a device or a pipe: give the name of a file.")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise what `make_folder` would, as far as is known before anything is made.
+
+    Raises:
+        NotADirectoryError: a file or a link to nowhere stands in the way.
+        PermissionError: it cannot be written.
+    """
+    above = folder.absolute()
+    there = next(path for path in (above, *above.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        stands = "a file" if there.exists() else "a link to nowhere"
+        raise NotADirectoryError(
+            f"The output folder '{folder}' cannot be made: {stands} stands in its place."
+        )
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"The output folder '{folder}' is not writable.")
+
+
 def make_folder(folder: str | Path) -> Path:
     """Create `folder` with its parents if need be and check that files can be made in it.
 
@@ -119,17 +149,11 @@ def make_folder(folder: str | Path) -> Path:
         PermissionError: it cannot be written.
     """
     folder = Path(folder)
+    check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        stands = "a link to nowhere" if folder.is_symlink() and not folder.exists() else "a file"
-        raise NotADirectoryError(
-            f"The output folder '{folder}' cannot be made: {stands} stands in its place."
-        ) from error
     except OSError as error:
         raise PermissionError(
             f"The output folder '{folder}' cannot be made: {error.strerror}."
         ) from error
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"The output folder '{folder}' is not writable.")
     return folder
