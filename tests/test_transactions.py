@@ -81,9 +81,7 @@ STEPS = range(14)
 
 @pytest.mark.parametrize("interrupted", [False, True])
 @pytest.mark.parametrize("step", STEPS)
-def test_at_every_step_there_is_the_old_result_or_the_new(
-    tmp_path, monkeypatch, step, interrupted
-):
+def test_at_every_step_there_is_the_old_result_or_the_new(tmp_path, monkeypatch, step, interrupted):
     """Every change of the folder, one after the other, is the last one."""
     separation(0.1, container="FLAC").save(tmp_path, figure=False)
     old = json.loads((tmp_path / "result.json").read_bytes())
@@ -125,9 +123,7 @@ def test_all_steps_are_tried(tmp_path, monkeypatch):
     count = []
     for name in ("replace", "unlink"):
         real = getattr(Path, name)
-        monkeypatch.setattr(
-            Path, name, lambda *a, real=real, **k: count.append(1) or real(*a, **k)
-        )
+        monkeypatch.setattr(Path, name, lambda *a, real=real, **k: count.append(1) or real(*a, **k))
     separation(0.2).save(tmp_path, overwrite=True, figure=False)
     assert len(count) < len(STEPS) + 4
 

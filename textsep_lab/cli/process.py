@@ -17,7 +17,7 @@ import click
 # What is not needed to separate and detect, by the extra that brings it.
 EXTRAS = {
     "lightning_fabric": "train", "matplotlib": "plots", "nbformat": "lab", "papermill": "lab",
-    "pooch": "data", "sklearn": "nmf", "torchmetrics": "evaluate",
+    "pooch": "data", "psutil": "lab", "sklearn": "nmf", "torchmetrics": "evaluate",
 }  # fmt: skip
 #: Errors of libraries on files, by their names: none is imported to find out.
 LIBRARIES = {"LibsndfileError", "SafetensorError"}
