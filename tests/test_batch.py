@@ -1,9 +1,15 @@
 """Notebooks run in batches: checked before, reported after, resumed in sweeps."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import nbformat
 import pandas as pd
+import psutil
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
@@ -175,3 +181,88 @@ def test_bad_requests_get_a_sentence(arguments, said):
     assert done.exit_code == 2
     assert said in done.output
     assert "Traceback" not in done.output
+
+
+# What ends a run ends its kernels
+
+SLEEP = """import os
+from pathlib import Path
+
+import time
+
+Path("pid").write_text(str(os.getpid()))
+time.sleep(600)"""
+RUN = """import sys
+from textsep_lab.cli import main
+import textsep_lab.teaching.helpers
+
+if __name__ == "__main__":
+    textsep_lab.teaching.helpers.data_root = lambda: None  # no sounds are needed
+    main(sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def running(tmp_path):
+    """Start `textsep notebooks …` on a sleeping chapter; return it with all its processes."""
+    started = []
+
+    def start(*command):
+        (tmp_path / "run.py").write_text(RUN)
+        notebook(tmp_path / "a.ipynb", SLEEP)
+        process = subprocess.Popen(
+            [sys.executable, "run.py", "notebooks", *command, "--out", "out"],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        until(lambda: [*tmp_path.rglob("pid")] or process.poll(), 120)
+        family = psutil.Process(process.pid).children(recursive=True)
+        (kernel,) = [int(path.read_text()) for path in tmp_path.rglob("pid")]
+        assert kernel in {each.pid for each in family}
+        return process, family, kernel
+
+    yield start
+    for each in started:
+        if each.poll() is None:
+            each.kill()
+        each.communicate()
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def lives(process):
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+COMMANDS = {"run": ("run", "--only", "a.ipynb"), "sweep": ("sweep", "a.ipynb", "--grid", "steps=1")}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+@pytest.mark.parametrize(
+    ("command", "name"), [("run", "SIGINT"), ("run", "SIGKILL"), ("sweep", "SIGTERM")]
+)
+def test_what_ends_a_run_ends_its_kernels(running, command, name):
+    process, family, _ = running(*COMMANDS[command])
+    os.killpg(process.pid, getattr(signal, name))  # as a terminal sends it
+    _, said = process.communicate(timeout=30)
+    until(lambda: not any(lives(each) for each in family))
+    if name != "SIGKILL":
+        assert process.returncode == 128 + getattr(signal, name)
+        assert "Traceback" not in said
+        assert said.endswith(f"Error: Stopped by {'Ctrl-C' if name == 'SIGINT' else name}.\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+def test_a_process_that_is_killed_is_said(running):
+    process, family, kernel = running(*COMMANDS["run"])
+    psutil.Process(kernel).parent().kill()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 2 and "Traceback" not in said
+    assert "Error: A process that ran a notebook was killed" in said
+    until(lambda: not any(lives(each) for each in family))

@@ -589,11 +589,13 @@ def test_a_cd_file_gives_cd_files_with_untouched_integers_outside(separator, rec
 def test_results_are_stored_as_the_input_was(separator, tmp_path, name, subtype, stored):
     sf.write(tmp_path / name, noise(2, 4001).T, 22050, subtype=subtype)
     result = separator.separate(tmp_path / name, "rain")
-    for path in result.save(tmp_path / "out", figure=False)[:2]:
+    saved = result.save(tmp_path / "out", figure=False)[:2]
+    for path in saved:
         assert (path.suffix, audio.file_format(path).subtype) == stored
         waveform, rate = audio.load(path)
         assert (waveform.shape, rate) == ((2, 4001), 22050)
     facts = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert set(facts.pop("files")) == {path.name for path in saved}
     assert facts == result.summary()
     assert (facts["channels"], facts["sample_rate_hz"], facts["windows_s"]) == (2, 22050, None)
 

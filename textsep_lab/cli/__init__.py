@@ -15,7 +15,7 @@ from textsep_lab.cli.data import data
 from textsep_lab.cli.detect import describe, detect, encoders
 from textsep_lab.cli.evaluate import evaluate
 from textsep_lab.cli.notebooks import notebooks
-from textsep_lab.cli.options import Group
+from textsep_lab.cli.options import Program
 from textsep_lab.cli.separate import demo, separate
 from textsep_lab.cli.train import train
 
@@ -26,7 +26,7 @@ RENAMED = {
 }
 
 
-@click.group(cls=Group, renamed=RENAMED, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, renamed=RENAMED, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="textsep-lab")
 def main() -> None:
     """Separate sounds by naming them: type "dog barking", give a window, hear it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from textsep_lab.cli.options import EXISTING, OneOf, refuse_existing
+from textsep_lab.cli.options import EXISTING, OneOf, check_outputs
 from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
 
 
@@ -32,15 +32,13 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
     from textsep_lab.signal import audio
     from textsep_lab.utils.paths import atomic_write
 
-    if not overwrite:
-        refuse_existing(out, figure)
+    if figure is not None and figure.suffix.lower() not in ("", ".png"):
+        raise ValueError(f"'{figure}': the figure is a PNG file, give it that ending.")
+    check_outputs([out, figure], [recording, calibration], overwrite)
     waveform, sample_rate = audio.load(recording)
     found = load_detector(encoder, calibration).detect(
         waveform, labels or None, top, sample_rate=sample_rate
     )
-    for label, rows in found.groupby("label", sort=False):
-        spans = ", ".join(f"{r.start:.1f} to {r.end:.1f} s" for r in rows.itertuples())
-        click.echo(f"{100 * rows['probability'].iloc[0]:5.1f} %  {label}: {spans}")
     if out is not None:
         with atomic_write(out) as temporary:
             found.round(4).to_csv(temporary, index=False, lineterminator="\n")
@@ -48,6 +46,9 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
         from textsep_lab import plots
 
         plots.write(plots.detections(waveform, sample_rate, found), figure)
+    for label, rows in found.groupby("label", sort=False):
+        spans = ", ".join(f"{r.start:.1f} to {r.end:.1f} s" for r in rows.itertuples())
+        click.echo(f"{100 * rows['probability'].iloc[0]:5.1f} %  {label}: {spans}")
 
 
 @click.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from textsep_lab.cli.options import EXISTING, FOLDS, Group, OneOf
+from textsep_lab.cli.options import EXISTING, FOLDS, Group, OneOf, check_outputs
 from textsep_lab.encoders.registry import DEFAULT_JOINT_ENCODER, JOINT_ENCODERS
 
 ESC50 = click.option("--esc50", type=EXISTING, help="Data set in ESC-50's layout.")
@@ -17,10 +17,21 @@ CHECKPOINT = click.option(
 LIMIT = click.option("--limit", type=int, help="Only so many mixtures, spread over the list.")
 
 
+OVERWRITE = click.option(
+    "--overwrite", is_flag=True, help="Replace what lies where --out and --calibrate say."
+)
+
+
 def _out(default: str):
     return click.option(
-        "--out", type=EXISTING, help=f"Folder for the report.  [default: reports/{default}]"
-    )
+        "--out", type=EXISTING,
+        help=f"Folder for the report.  [default: reports/{default}, made anew]",
+    )  # fmt: skip
+
+
+def _check(out: Path | None, name: str, overwrite: bool, *files: Path | None) -> None:
+    report = None if out is None else out / f"{name}.md"
+    check_outputs([report, *files], overwrite=overwrite)
 
 
 @click.group(cls=Group)
@@ -44,7 +55,8 @@ def evaluate() -> None:
               help="Weights of the text-agnostic or the reference network.")  # fmt: skip
 @LIMIT
 @_out("separation, or separation-part for a part")
-def separation(esc50, folds, systems, checkpoint, weights, limit, out) -> None:
+@OVERWRITE
+def separation(esc50, folds, systems, checkpoint, weights, limit, out, overwrite) -> None:
     """Judge separators on a fold, between the unprocessed mixture and oracle masks.
 
     Every clip is a target once, mixed at 0 dB with a clip of another class and Freesound id; the
@@ -56,6 +68,7 @@ def separation(esc50, folds, systems, checkpoint, weights, limit, out) -> None:
     """
     from textsep_lab.evaluation import separation_report
 
+    _check(out, "separation", overwrite)
     names = tuple(name.strip() for name in systems.split(",") if name.strip())
     report = separation_report.run(esc50, folds, checkpoint, names, limit, _paths(weights))
     part = bool(systems or limit)  # which must not take the place of a whole report
@@ -71,10 +84,12 @@ def separation(esc50, folds, systems, checkpoint, weights, limit, out) -> None:
 @CHECKPOINT
 @click.option("--calibrate", type=EXISTING, help="Also write the calibration to this JSON file.")
 @_out("detection")
-def detection(esc50, fold, encoder, checkpoint, calibrate, out) -> None:
+@OVERWRITE
+def detection(esc50, fold, encoder, checkpoint, calibrate, out, overwrite) -> None:
     """Judge a detector and the confidence on a fold; with --calibrate, fit its curves."""
     from textsep_lab.evaluation import detection_report
 
+    _check(out, "detection", overwrite, calibrate)
     report, calibration = detection_report.run(esc50, fold, encoder, checkpoint)
     if calibrate is not None:
         click.echo(calibration.save(calibrate))
@@ -84,10 +99,12 @@ def detection(esc50, fold, encoder, checkpoint, calibrate, out) -> None:
 @evaluate.command()
 @CHECKPOINT
 @_out("speed")
-def speed(checkpoint, out) -> None:
+@OVERWRITE
+def speed(checkpoint, out, overwrite) -> None:
     """Time lengths, threads, number formats and the cold start; needs no data."""
     from textsep_lab.evaluation import speed_report
 
+    _check(out, "speed", overwrite)
     _write(speed_report.run(checkpoint), out, "speed")
 
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import click
 
+from textsep_lab.cli import process
+from textsep_lab.utils.paths import check_file
 from textsep_lab.utils.registry import Choices, Registry
 
 EXISTING = click.Path(path_type=Path)
 FOLDS = click.IntRange(1, 5)
-# What is not needed to separate and detect, by the extra that brings it.
-EXTRAS = {
-    "lightning_fabric": "train", "matplotlib": "plots", "nbformat": "lab", "papermill": "lab",
-    "pooch": "data", "sklearn": "nmf", "torchmetrics": "evaluate",
-}  # fmt: skip
-
-
-class SentenceError(click.ClickException):
-    """An error the package raises on purpose: its sentence, and exit status 2."""
-
-    exit_code = 2
 
 
 class Group(click.Group):
@@ -41,15 +34,25 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ModuleNotFoundError as error:
-            raise SentenceError(_missing(error)) from error
-        except (ValueError, OSError, ImportError) as error:
-            raise SentenceError(str(error)) from error
+        except (Exception, KeyboardInterrupt) as error:
+            said = process.translated(error, f"{ctx.command_path} {ctx.invoked_subcommand}")
+            if said is None:
+                raise
+            raise said from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and args[0] in self.renamed:
             ctx.fail(f"'{args[0]}' is now `textsep {self.renamed[args[0]]}`.")
         return super().resolve_command(ctx, args)
+
+
+class Program(Group):
+    """The whole command line, which minds signals, streams and the environment."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        os.environ.pop("MPLBACKEND", None)  # for screens; a bogus one would stop matplotlib
+        with process.stopping_on_signals(), process.forgiving_streams():
+            return super().main(*args, **kwargs)
 
 
 class OneOf(click.ParamType):
@@ -68,14 +71,6 @@ class OneOf(click.ParamType):
             return self.names.check(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-def _missing(error: ModuleNotFoundError) -> str:
-    """Return which extra brings a module that is not installed."""
-    module = (error.name or "").partition(".")[0]
-    if module not in EXTRAS:
-        return str(error)
-    return f"This needs {module}, which is not here: pip install 'textsep-lab[{EXTRAS[module]}]'."
 
 
 def settings_options(kind: type, leave_out: Collection[str] = ()) -> Callable:
@@ -128,8 +123,28 @@ def draw_learning_curve(folder: Path) -> Path:
     return plots.write(figure, folder / "learning_curve.png")
 
 
-def refuse_existing(*files: Path | None) -> None:
-    """Raise FileExistsError if a file is there already."""
-    for file in files:
-        if file is not None and file.exists():
+def check_outputs(
+    outputs: Sequence[Path | None], inputs: Sequence[Path | None] = (), overwrite: bool = False
+) -> None:
+    """Raise before the work what would be wrong with files that are written after it.
+
+    Raises:
+        FileExistsError: one is there already and `overwrite` is False.
+        ValueError: one is the same file as an input, by whatever name, or as another output.
+        OSError: one cannot be written.
+    """
+    files = [file for file in outputs if file is not None]
+    for place, file in enumerate(files):
+        refuse_same([file], inputs)
+        if any(os.path.realpath(file) == os.path.realpath(other) for other in files[:place]):
+            raise ValueError(f"'{file}' is to be written twice: give two names.")
+        if os.path.lexists(file) and not overwrite:
             raise FileExistsError(f"'{file}' is there already: give --overwrite, or another place.")
+        check_file(file)
+
+
+def refuse_same(outputs: Sequence[Path], inputs: Sequence[Path | None]) -> None:
+    """Raise ValueError if an output is an input, be it through a link."""
+    for output, source in itertools.product(outputs, filter(None, inputs)):
+        if output.exists() and source.exists() and output.samefile(source):
+            raise ValueError(f"'{output}' would replace '{source}', which is read: go elsewhere.")

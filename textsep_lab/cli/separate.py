@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 
 import click
 
-from textsep_lab.cli.options import EXISTING, settings_options
+from textsep_lab.cli.options import EXISTING, refuse_same, settings_options
 from textsep_lab.separation.config import AUTO, SeparationSettings
+from textsep_lab.utils.paths import check_folder
 
 
 class AutoWindow(click.Command):
     """Lets ``--window`` take the one word auto beside two numbers."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        pairs = list(pairwise([*args, ""]))
-        if ("--window", AUTO) in pairs:
-            at = pairs.index(("--window", AUTO))
-            args = [*args[:at], "--auto-window", *args[at + 2 :]]
-        return super().parse_args(ctx, args)
+        end = args.index("--") if "--" in args else len(args)  # after it there are only names
+        given: list[str] = []
+        for arg in args[:end]:
+            if arg == f"--window={AUTO}" or (given[-1:] == ["--window"] and arg == AUTO):
+                given = given[: -1 if arg == AUTO else None]
+                given.append("--auto-window")
+            else:
+                given.append(arg)
+        return super().parse_args(ctx, [*given, *args[end:]])
 
 
 @click.command(cls=AutoWindow)
@@ -36,7 +42,7 @@ class AutoWindow(click.Command):
     help="Seconds to work in; may be given several times. Outside, nothing changes. "
     "--window auto works where the sound is detected.",
 )
-@click.option("--auto-window", is_flag=True, hidden=True)
+@click.option("--auto-window", count=True, hidden=True)
 @settings_options(SeparationSettings)
 @click.option("--out", type=EXISTING,
               help="Folder for the results.  [default: FILE's name and _separated]")  # fmt: skip
@@ -60,9 +66,12 @@ def separate(
 
     if auto_window and windows:
         raise ValueError("Give --window auto or --window START END, not both.")
+    if auto_window > 1:
+        raise ValueError("Give --window auto once.")
     if figure is None:
         figure = find_spec("matplotlib") is not None
     out = out or Path(f"{recording.stem}_separated")
+    check_result(out, [recording, checkpoint], overwrite)
     asked = AUTO if auto_window else list(windows) or None
     result = load_separator(checkpoint).separate(recording, query, windows=asked, **settings)
     files = result.save(out, overwrite=overwrite, figure=figure)
@@ -75,11 +84,32 @@ def separate(
         click.echo(path)
 
 
+def check_result(out: Path, inputs: Sequence[Path | None], overwrite: bool) -> None:
+    """Raise before the work what would be wrong with a result in `out` after it."""
+    from textsep_lab.separation.result import NAMES
+    from textsep_lab.utils.transactions import existing, refuse_existing
+
+    refuse_same(existing(out, NAMES), inputs)
+    refuse_existing(out, NAMES, overwrite)
+    check_folder(out)
+
+
 @click.command()
 @click.option("--out", type=EXISTING, help="Folder for the results.  [default: reports/demo]")
-def demo(out) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace another result than a demonstration's.")
+def demo(out, overwrite) -> None:
     """Separate the bundled mixture: "dog barking" in the rain, kept from 1.0 to 3.5 s."""
     from textsep_lab.session import quickstart
     from textsep_lab.utils.paths import reports_dir
 
-    click.echo(quickstart.run(out or reports_dir() / "demo"))
+    default = reports_dir() / "demo"
+    check_result(out or default, [], overwrite or out in (None, default) or _is_demonstration(out))
+    click.echo(quickstart.run(out or default))
+
+
+def _is_demonstration(folder: Path) -> bool:
+    """Tell whether a result is an earlier demonstration, which the next one may replace."""
+    try:
+        return "si_sdr_mixture_db" in json.loads((folder / "result.json").read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False

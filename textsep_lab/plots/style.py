@@ -15,8 +15,11 @@ SPECTRUM, MASK = "magma", "viridis"
 
 
 def write(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG; characters the font lacks become boxes, without complaint."""
+    """Write a figure as PNG; characters the font lacks become boxes, without complaint.
+
+    No screen is needed: whatever backend is chosen for one, Agg draws the file.
+    """
     with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, format="png", backend="agg")
     return Path(path)

@@ -5,7 +5,6 @@ Taught in notebook 00.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +15,18 @@ import numpy as np
 from textsep_lab.separation.stream import LocalMask, join_masks
 from textsep_lab.signal import audio
 from textsep_lab.signal.timegate import Window
-from textsep_lab.utils.paths import atomic_write, make_folder
+from textsep_lab.utils.transactions import MANIFEST, transaction, write_manifest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_ENDINGS = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
+FIGURE = "separation.png"
+#: All files that a result may have beside ``result.json``, see `utils.transactions`.
+NAMES = (
+    *(f"{track}{e}" for track in ("output", "residual") for e in dict.fromkeys(_ENDINGS.values())),
+    FIGURE,
+)
 
 
 @dataclass(frozen=True)
@@ -121,39 +128,31 @@ class Separation:
         figure: bool = True,
         facts: dict[str, Any] | None = None,
     ) -> list[Path]:
-        """Write output, residual, figure and ``result.json`` to `folder`.
+        """Write output, residual, figure and ``result.json`` to `folder`, all of them or none.
 
         Audio keeps the input's rate, channels and, for WAV, FLAC and OGG, its sample format.
-        `facts` are added to ``result.json``.
+        An earlier result goes as a whole; other files in `folder` are left alone. ``result.json``
+        has the `summary`, `facts` and the SHA-256 of the files, see `utils.transactions.verify`.
 
         Raises:
-            FileExistsError: a file is there already and `overwrite` is False; nothing is written.
-            OSError: the folder cannot be made or written.
+            FileExistsError: a result is there already and `overwrite` is False.
+            OSError: the folder cannot be made or written, or another run is writing to it.
         """
         folder = Path(folder)
         ending, subtype = self._file_type()
-        names = [f"output{ending}", f"residual{ending}", "result.json"]
-        names += ["separation.png"] if figure else []
-        files = [folder / name for name in names]
-        there = [path for path in files if path.exists()]
-        if there and not overwrite:
-            raise FileExistsError(
-                f"'{there[0]}' is there already: overwrite it (--overwrite), or go elsewhere."
-            )
-        make_folder(folder)
-        audio.save(files[0], self.output, self.sample_rate, subtype)
-        audio.save(files[1], self.residual, self.sample_rate, subtype)
-        if figure:
-            from textsep_lab import plots
+        names = [f"output{ending}", f"residual{ending}", MANIFEST]
+        with transaction(folder, NAMES, overwrite) as new:
+            audio.save(new / names[0], self.output, self.sample_rate, subtype)
+            audio.save(new / names[1], self.residual, self.sample_rate, subtype)
+            if figure:
+                from textsep_lab import plots
 
-            plots.write(self.plot(), files[3])
-        with atomic_write(files[2]) as temporary:
-            text = json.dumps({**self.summary(), **(facts or {})}, indent=2, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-        return files
+                plots.write(self.plot(), new / FIGURE)
+                names.append(FIGURE)
+            write_manifest(new, {**self.summary(), **(facts or {})})
+        return [folder / name for name in names]
 
     def _file_type(self) -> tuple[str, str | None]:
-        endings = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
-        if self.format is None or self.format.container not in endings:
+        if self.format is None or self.format.container not in _ENDINGS:
             return ".wav", None
-        return endings[self.format.container], self.format.subtype
+        return _ENDINGS[self.format.container], self.format.subtype

@@ -11,6 +11,7 @@ import math
 import multiprocessing
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,7 +23,7 @@ import pandas as pd
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from textsep_lab.teaching import chapters
+from textsep_lab.teaching import chapters, children
 from textsep_lab.utils.paths import make_folder
 
 TYPES = {"int": int, "float": float, "bool": bool, "str": str}
@@ -123,6 +124,9 @@ def run(jobs: Sequence[Job], processes: int = 1, progress: bool = True) -> pd.Da
 
     Returns:
         A row for each job: notebook, status (``ok`` or ``failed``), seconds, error.
+
+    Raises:
+        ChildProcessError: one of the processes was killed.
     """
     context = multiprocessing.get_context("spawn")
     places = context.Queue()
@@ -131,9 +135,12 @@ def run(jobs: Sequence[Job], processes: int = 1, progress: bool = True) -> pd.Da
     for each in jobs:
         make_folder(each.folder)
     bar = tqdm(total=len(jobs), unit="notebook", desc="notebooks", disable=not progress)
-    with bar, ProcessPoolExecutor(processes, context, _take_place, (places,)) as pool:
-        rows = []
-        for row in pool.map(_execute, jobs, itertools.repeat(progress)):
+    pool = ProcessPoolExecutor(processes, context, _begin, (places,))
+    rows = []
+    with bar, pool, children.ended_on_failure():
+        with children.deaf_to_ctrl_c():
+            results = pool.map(_execute, jobs, itertools.repeat(progress))
+        for row in results:
             bar.update()
             rows.append(row)
     return pd.DataFrame(rows, columns=["notebook", "status", "seconds", "error"])
@@ -142,9 +149,11 @@ def run(jobs: Sequence[Job], processes: int = 1, progress: bool = True) -> pd.Da
 _place = 0
 
 
-def _take_place(places) -> None:
-    """Give each process a line of the screen for its progress bars."""
+def _begin(places) -> None:
+    """Give each process a line of the screen for its progress bars, and an end with its parent."""
     global _place
+    children.end_with_parent()
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a killed process leaves
     _place = places.get()
 
 

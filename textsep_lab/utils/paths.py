@@ -7,11 +7,13 @@ installed wheel the read-only ones are copies inside the package. Taught in note
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import metadata
 from pathlib import Path
+
+from textsep_lab.utils.temporary import sweep_files, temporary_name
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _REPOSITORY = _PACKAGE.parent
@@ -78,8 +80,10 @@ def repository_url() -> str:
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, renamed to `path` only when the block succeeds.
 
+    A link at `path` is replaced, not followed.
+
     Raises:
-        OSError: the folder cannot be made or written (the sentence names it).
+        OSError: `path` is no file, or its folder cannot be made or written (the sentence says).
 
     Example:
         >>> import tempfile
@@ -90,16 +94,51 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         'whole'
     """
     path = Path(path)
-    make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    check_file(path)
+    _sweep(make_folder(path.parent).resolve())
+    with temporary_name(path.parent, path.suffix) as temporary:
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@lru_cache(1024)  # once for each folder: it may hold thousands of files
+def _sweep(folder: Path) -> None:
+    sweep_files(folder)
+
+
+def check_file(path: Path) -> None:
+    """Raise OSError if `atomic_write` could not put a file at `path`, as far as is known before.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        OSError: it is a device or a pipe, or what `check_folder` raises.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"'{path}' is a folder: give the name of a file.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"'{path}' is a device or a pipe: give the name of a file.")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise what `make_folder` would, as far as is known before anything is made.
+
+    Raises:
+        NotADirectoryError: a file or a link to nowhere stands in the way.
+        PermissionError: it cannot be written.
+    """
+    above = folder.absolute()
+    there = next(path for path in (above, *above.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        stands = "a file" if there.exists() else "a link to nowhere"
+        raise NotADirectoryError(
+            f"The output folder '{folder}' cannot be made: {stands} stands in its place."
+        )
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"The output folder '{folder}' is not writable.")
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -110,22 +149,11 @@ def make_folder(folder: str | Path) -> Path:
         PermissionError: it cannot be written.
     """
     folder = Path(folder)
+    check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(
-            f"The output folder '{folder}' cannot be made: a file stands in its place."
-        ) from error
     except OSError as error:
         raise PermissionError(
             f"The output folder '{folder}' cannot be made: {error.strerror}."
         ) from error
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"The output folder '{folder}' is not writable.")
     return folder
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
