@@ -682,7 +682,7 @@ def tiny(monkeypatch):
     config = functools.partial(ClapConfig, channels=(4, 8), n_bands=16, dropout=0.1)
     monkeypatch.setattr(clap, "ClapConfig", config)
     monkeypatch.setattr(clap, "load_encoder", lambda name: LabelledEncoder())
-    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
 
 
 def test_training_teaches_which_sound_has_which_name(clap_settings, tiny, tmp_path):

@@ -38,7 +38,7 @@ def tiny(monkeypatch):
     """A configuration that learns in seconds, and no progress bars."""
     config = UNetConfig(channels=(8, 16), n_bands=32, dropout=0.1)
     monkeypatch.setitem(CONFIGS, "tiny", config)
-    monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +210,7 @@ def test_a_longer_budget_goes_on(settings, tmp_path):
 def test_minutes_become_steps(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "TIMED_STEPS", 2)
     clock = iter(range(0, 10_000, 3))  # every look at the clock is 3 s later
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(SeparatorRun, "clock", lambda self: next(clock))
     minutes = dataclasses.replace(settings, steps=None, minutes=0.1)
     train(minutes, tmp_path, progress=False)
     steps = pd.read_csv(tmp_path / "log.csv")["step"].max()
@@ -221,7 +221,7 @@ def test_slow_steps_do_not_use_up_the_budget_while_they_are_timed(settings, tmp_
     data = TrainingData(settings)
     run = SeparatorRun(dataclasses.replace(settings, steps=None, minutes=10.0), tmp_path, data)
     now = run.started
-    monkeypatch.setattr(loop.time, "monotonic", lambda: now)
+    monkeypatch.setattr(SeparatorRun, "clock", lambda self: now)
     totals = []
     for _ in range(4):
         now += 50  # s a step

@@ -6,11 +6,12 @@ its name only when it is whole. Taught in notebook 07.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from textsep_lab.utils.paths import sha256
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 ON = ("1", "on", "yes", "true")  # as huggingface_hub reads its switches
@@ -118,7 +119,7 @@ class HubFiles:
 
     def _check(self, path: Path) -> None:
         """The hub's own library checks lengths only, so compare what is known to be right."""
-        if self.sha256 and (found := _sha256(path)) != self.sha256:
+        if self.sha256 and (found := sha256(path)) != self.sha256:
             path.resolve().unlink()  # the cache holds a link to it
             path.unlink(missing_ok=True)
             raise ValueError(
@@ -131,14 +132,6 @@ def chosen(argument: str | Path | None, variable: str) -> Path | None:
     """Return the path given as argument or else by the environment variable, or None."""
     path = argument or os.environ.get(variable)
     return Path(path).expanduser() if path else None
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # Commits, sizes and checksums as several independent projects that pin these files state them.

@@ -7,26 +7,62 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from msgspec import Meta, Struct, structs
 from safetensors.torch import save_file
 from torch import nn
 
 from textsep_lab.models.clap import ClapNetwork
-from textsep_lab.models.config import ClapConfig, UNetConfig
+from textsep_lab.models.config import MAX_DIM, ClapConfig, UNetConfig
 from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.models.registry import build
-from textsep_lab.utils.paths import atomic_write, checkpoints_dir
+from textsep_lab.utils.paths import atomic_write, checkpoints_dir, sha256
+from textsep_lab.utils.tensors import open_tensors, read_header
+from textsep_lab.utils.validation import checked, read_json
 
 FORMAT = "textsep_lab-checkpoint-2"
 DEFAULT = "guided-esc50"
 KINDS = {UNetConfig: "separator", ClapConfig: "clap"}
+DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64}
 Network = TypeVar("Network", bound=nn.Module)
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+FileName = Annotated[str, Meta(pattern=r"^\w[\w. -]{0,99}$")]  # in the folder itself
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _Named(Struct):
+    file: FileName
+    sha256: Digest
+
+
+class _Encoder(Struct):
+    name: Name
+    dim: Annotated[int, Meta(ge=1, le=MAX_DIM)] | None = None
+    weights_sha256: str | None = None
+
+
+class _Sidecar(Struct):
+    """What this module reads; whoever trains a network may remember more."""
+
+    format: Annotated[str, Meta(pattern=f"^{FORMAT}$")]
+    sha256: Digest
+    encoder: _Encoder | None = None
+    data: dict[str, Any] | None = None
+    settings: dict[str, Any] | None = None
+    metrics: dict[str, float | None] | None = None
+
+
+class _Licence(Struct):
+    name: FileName
+    what: str
+    licence: str
+    notice: str
 
 
 def save(
@@ -103,15 +139,49 @@ def load_clap(path: str | Path) -> tuple[ClapNetwork, dict[str, Any]]:
 
 
 def _with_weights(make: Callable[[], Network], path: Path, info: Mapping[str, Any]) -> Network:
+    """Make a network and give it the weights; its sizes are compared before memory is taken."""
     if sha256(path) != info["sha256"]:
         raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
-    tensors = read_tensors(path)
+    header = read_header(path)
     try:
-        network = make()
-        network.load_state_dict(tensors)
+        with torch.device("meta"):  # sizes without memory, nor random numbers
+            network = make()
+            network.load_state_dict({
+                key: torch.empty(shape, dtype=DTYPES[header.dtypes[key]])
+                for key, shape in header.shapes.items()
+            })  # fmt: skip
     except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
         raise ValueError(f"'{path}' does not hold the weights its sidecar describes.") from error
-    return network.eval()
+    return _filled(network, make, _finite(path)).eval()
+
+
+@torch.inference_mode(False)  # what is loaded may later be trained
+def _filled(
+    network: Network, make: Callable[[], Network], tensors: dict[str, torch.Tensor]
+) -> Network:
+    network.load_state_dict(tensors, assign=True)
+    if any(each.is_meta for part in network.modules() for each in _held(part)):
+        with torch.random.fork_rng(devices=[]):  # it holds more than the file does
+            network = make().float()
+        network.load_state_dict(tensors)
+    return network
+
+
+def _held(module: nn.Module) -> list[torch.Tensor]:
+    held = [*vars(module).values(), *module.parameters(False), *module.buffers(False)]
+    return [each for each in held if isinstance(each, torch.Tensor)]
+
+
+@torch.inference_mode(False)
+def _finite(path: Path) -> dict[str, torch.Tensor]:
+    """Read weights as float32, in memory of their own."""
+    tensors = {
+        key: x.to(torch.float32 if x.is_floating_point() else x.dtype, copy=True)
+        for key, x in read_tensors(path).items()
+    }
+    if not all(bool(x.isfinite().all()) for x in tensors.values()):
+        raise ValueError(f"'{path}' is damaged: some of its weights are not finite.")
+    return tensors
 
 
 def find(path: str | Path | None) -> Path:
@@ -139,8 +209,9 @@ def shipped() -> list[dict[str, str]]:
         ['Apache-2.0']
     """
     folder = checkpoints_dir()
-    said = json.loads((folder / "licences.json").read_text(encoding="utf-8"))
-    return [each for each in said if (folder / each["name"]).is_dir()]
+    file = folder / "licences.json"
+    said = checked(list[_Licence], read_json(file), file)
+    return [structs.asdict(each) for each in said if (folder / each.name).is_dir()]
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -153,15 +224,8 @@ def describe(path: Path) -> dict[str, Any]:
     path = path.with_suffix(".json")
     if not path.is_file():
         raise FileNotFoundError(f"The checkpoint's description '{path}' is missing.")
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"'{path}' is damaged: it is not JSON.") from error
-    if not isinstance(info, dict) or info.get("format") != FORMAT or "sha256" not in info:
-        raise ValueError(f"'{path}' does not describe a checkpoint of this kit ({FORMAT}).")
-    encoder = info.get("encoder")
-    if encoder is not None and not (isinstance(encoder, dict) and "name" in encoder):
-        raise ValueError(f"'{path}' does not name the text encoder of its checkpoint.")
+    info = read_json(path)
+    checked(_Sidecar, info, path, f"does not describe a checkpoint of this kit ({FORMAT})")
     return info
 
 
@@ -179,15 +243,12 @@ def needed_file(path: Path, info: Mapping[str, Any], key: str) -> Path | None:
     if named is None:
         return None
     kind = key.replace("_", "-")
-    try:
-        name, digest = Path(named["file"]).name, named["sha256"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"'{path.with_suffix('.json')}' names no {kind} file.") from error
-    places = (path.with_name(name), checkpoints_dir() / kind / name)
+    wanted = checked(_Named, named, path.with_suffix(".json"), f"names no {kind} file")
+    places = (path.with_name(wanted.file), checkpoints_dir() / kind / wanted.file)
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise FileNotFoundError(f"The {kind} file '{places[0]}', which '{path}' needs, is missing.")
-    if sha256(found) != digest:
+    if sha256(found) != wanted.sha256:
         raise ValueError(f"'{found}' is not the {kind} that '{path}' was made with: restore it.")
     return found
 
@@ -207,32 +268,19 @@ def fingerprint(info: Mapping[str, Any]) -> str | None:
 
 def _config(kind: type, info: Mapping[str, Any], path: Path) -> Any:
     if info.get("kind") != KINDS[kind]:
-        raise ValueError(f"'{path}' holds a {info.get('kind')}; what is needed is a {KINDS[kind]}.")
-    try:
-        fields = dict(info["config"])
-        return kind(**{**fields, "channels": tuple(fields["channels"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"'{path}': its sidecar describes no network of this kit.") from error
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        said = reprlib.repr(info.get("kind"))
+        raise ValueError(f"'{path}' holds a {said}; what is needed is a {KINDS[kind]}.")
+    sidecar = path.with_suffix(".json")
+    problem = "describes no network of this kit"
+    return checked(kind, info.get("config"), sidecar, problem, defaults=False)
 
 
 def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
     """Read all tensors of a safetensors file.
 
     Raises:
+        FileNotFoundError: no such file.
         ValueError: not such a file, or damaged.
     """
-    return read_safetensors(path)[0]
-
-
-def read_safetensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read all tensors and the metadata of a safetensors file; raises as `read_tensors`."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"'{path}' is damaged or not a safetensors file.") from error
+    with open_tensors(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from textsep_lab.utils.validation import check_range
+
+MAX_DIM = 8192  # of embeddings
+
 
 @dataclass(frozen=True)
 class UNetConfig:
@@ -19,6 +23,9 @@ class UNetConfig:
         n_fft, hop_length, sample_rate: the network's own STFT, in samples and Hz.
         text_dim: dimension of the query embedding; None builds the text-agnostic network.
         dropout: share of the hidden query features dropped in training.
+
+    Raises:
+        ValueError: a value out of its range: a network is no larger than memory.
     """
 
     name: str = "compact"
@@ -30,10 +37,28 @@ class UNetConfig:
     text_dim: int | None = 384
     dropout: float = 0.1
 
+    def __post_init__(self) -> None:
+        _check_sizes(self)
+
     @property
     def n_freq(self) -> int:
         """Rows of the network's input and of its mask."""
         return self.n_bands or self.n_fft // 2 + 1
+
+
+def _check_sizes(config: UNetConfig | ClapConfig) -> None:
+    """Raise ValueError where a size would make a network or its spectrograms absurdly large."""
+    check_range("the number of channels", len(config.channels), 1, 8)
+    for width in config.channels:
+        check_range("a level of channels", width, 1, 1024)
+    check_range("n_fft", config.n_fft, 16, 16384)
+    check_range("hop_length", config.hop_length, -(-config.n_fft // 16), config.n_fft // 2)
+    check_range("sample_rate", config.sample_rate, 1000, 192000)
+    check_range("dropout", config.dropout, 0, 1)
+    if config.n_bands is not None:
+        check_range("n_bands", config.n_bands, 2, 1024)
+    if config.text_dim is not None:
+        check_range("text_dim", config.text_dim, 1, MAX_DIM)
 
 
 CONFIGS = {
@@ -61,6 +86,9 @@ class ClapConfig:
         text_dim: dimension of the text embeddings it starts from.
         dim: dimension of the joint space.
         dropout: share of the pooled features dropped in training.
+
+    Raises:
+        ValueError: a value out of its range.
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 256)
@@ -71,6 +99,10 @@ class ClapConfig:
     text_dim: int = 384
     dim: int = 256
     dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_sizes(self)
+        check_range("dim", self.dim, 1, MAX_DIM)
 
     @property
     def stride(self) -> int:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from textsep_lab.encoders.registry import DEFAULT_TEXT_ENCODER, encoders
-from textsep_lab.models.config import CONFIGS
+from textsep_lab.models.config import CONFIGS, MAX_DIM
 from textsep_lab.models.registry import configuration
 from textsep_lab.training.registry import LOSSES
 from textsep_lab.utils.registry import Choices
+from textsep_lab.utils.validation import check_range, checked
 
 PRECISIONS = Choices("precision", ("32-true", "bf16-mixed"))
 BUDGETS = ("steps", "epochs", "minutes")
 PATHS = ("esc50_path", "extra_paths", "init", "guide")
+SHARE = (0.0, 0.999)
+RANGES: Mapping[str, tuple[float, float]] = {
+    "steps": (1, 10**9), "epochs": (1e-6, 1e6), "minutes": (1e-6, 1e6), "batch_size": (1, 4096),
+    "lr": (1e-9, 10.0), "weight_decay": (0.0, 10.0), "seconds": (0.01, 60.0),
+    "val_every": (1, 10**9), "seed": (0, 2**40), "extra_share": SHARE, "same_class_share": SHARE,
+}  # fmt: skip
 Settings = TypeVar("Settings", bound="TrainingSettings")
 
 
@@ -52,41 +60,41 @@ class TrainingSettings:
     )
 
     @classmethod
-    def from_sidecar(cls: type[Settings], info: Mapping[str, Any]) -> Settings:
+    def from_sidecar(
+        cls: type[Settings], info: Mapping[str, Any], name: str | Path = "the sidecar"
+    ) -> Settings:
         """Return the settings that a checkpoint was trained with, checked.
+
+        Args:
+            info: of which ``settings`` are read.
+            name: of its file, for an error's sentence.
 
         Raises:
             ValueError: they make no sense.
         """
-        known = info.get("settings") or {}
-        names = {f.name for f in fields(cls)}
-        unknown = [name for name in known if name not in names]
-        if unknown:
-            raise ValueError(f"There is no setting '{unknown[0]}'.")
-        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
-        settings = cls(**lists)
-        settings.check()
+        settings = checked(cls, info.get("settings") or {}, name, "has no settings of a run")
+        try:
+            settings.check()
+        except ValueError as error:
+            raise ValueError(f"'{name}' has no settings of a run: {error}") from error
         return settings
 
     def check(self) -> None:
         """Raise ValueError with one sentence if the settings make no sense."""
         if sum(getattr(self, name) is not None for name in BUDGETS) != 1:
             raise ValueError("Give exactly one budget: steps, epochs or minutes.")
-        for name in (*BUDGETS, "batch_size", "lr", "seconds", "val_every"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}: it must be greater than 0.")
-        self._check_shares("extra_share", "same_class_share")
+        self._check_ranges(RANGES)
         encoders().check(self.encoder)
         PRECISIONS.check(self.precision)
+        if not self.train_folds or not self.val_folds:
+            raise ValueError("Give at least one fold to train on and one to validate on.")
         if set(self.train_folds) & set(self.val_folds):
             raise ValueError("Training and validation folds overlap: no figure would be true.")
 
-    def _check_shares(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} is {value}: it must be at least 0 and less than 1.")
+    def _check_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
+        for name, (low, high) in ranges.items():
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), low, high)
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,9 @@ class SeparatorSettings(TrainingSettings):
 
     def check(self) -> None:
         super().check()
-        self._check_shares("absent_share", "unwanted_share")
+        self._check_ranges({
+            "absent_share": SHARE, "unwanted_share": SHARE, "val_mixtures": (1, 10**6),
+        })  # fmt: skip
         configuration(self.configuration)
         LOSSES.check(self.loss)
         if (self.configuration == "guided") != (self.guide is not None):
@@ -140,6 +150,7 @@ class ClapSettings(TrainingSettings):
 
     def check(self) -> None:
         super().check()
+        self._check_ranges({"dim": (1, MAX_DIM)})
         if len(self.sources) < 2 or min(self.sources) < 0 or not abs(sum(self.sources) - 1) < 1e-6:
             raise ValueError(
                 f"sources are {self.sources}: give the probabilities of 1, 2, … sounds, two or "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,15 @@ from textsep_lab.encoders.query_classifier import QueryClassifier
 from textsep_lab.models import checkpoints
 from textsep_lab.training import state
 from textsep_lab.training.config import TrainingSettings
+from textsep_lab.training.interruption import Interruption
+from textsep_lab.training.optimisation import (
+    learning_rate_factor,
+    moving_average,
+    parameter_groups,
+)
 from textsep_lab.utils.paths import atomic_write
 
-SAVE_EVERY = 100
+SAVE_SECONDS = 60.0  # from one state to the next
 UNTIMED = 10**9  # steps of a budget in minutes, until it is known how long one takes
 TIMED_STEPS, TIMED_SHARE = 20, 0.1
 STATE, LOG, BEST = "state.safetensors", "log.csv", "best.safetensors"
@@ -49,8 +55,10 @@ class Run(ABC):
         clips_per_epoch: examples that count as one epoch.
 
     Raises:
-        ValueError: a run with other settings lies in `folder`.
+        ValueError: a run with other settings lies in `folder`, or its state is damaged.
     """
+
+    clock: Callable[[], float] = staticmethod(time.monotonic)  # in seconds
 
     def __init__(
         self, settings: TrainingSettings, folder: Path, make_network, clips_per_epoch: int
@@ -60,14 +68,15 @@ class Run(ABC):
         self.fabric = Fabric(accelerator="auto", devices=1, precision=settings.precision)
         torch.manual_seed(settings.seed)
         self.network: nn.Module = make_network()
-        optimizer = torch.optim.AdamW(_groups(self.network, settings.weight_decay), settings.lr)
+        optimizer = torch.optim.AdamW(parameter_groups(self.network, settings.weight_decay), settings.lr)
         self.module, self.optimizer = self.fabric.setup(self.network, optimizer)
         self.average = AveragedModel(self.network, avg_fn=moving_average, use_buffers=True)
         self.step, self.best, self.losses = 0, -math.inf, []
         self.total_steps = self._budget()
-        self.started = time.monotonic()
+        self.started = self.saved = self.clock()
         self.log: list[dict] = []
         self._classifier: dict[str, str] | None = None
+        self.interruption = Interruption()
         if (folder / STATE).is_file():
             self._resume()
 
@@ -88,25 +97,46 @@ class Run(ABC):
         """Return what the sidecar of the weights remembers besides settings and metrics."""
 
     def fit(self, progress: bool = True) -> Path:
-        """Train to the end of the budget; return the path of the best checkpoint."""
-        with tqdm(
-            initial=self.step, total=self.total_steps, unit="step", disable=not progress
-        ) as bar:
-            while self.step < self.total_steps:
-                loss = self.learn(self.batch(self.step))
-                bar.update()
-                bar.set_postfix(loss=f"{loss:.2f}", val=f"{self.best:.2f}", refresh=False)
-                bar.total = self.total_steps
-                if self.step % self.settings.val_every == 0 or self.step == self.total_steps:
-                    self.validate()
-                if self.step % SAVE_EVERY == 0 or self.step == self.total_steps:
+        """Train to the end of the budget; return the path of the best checkpoint.
+
+        The state is written each minute, at the end, and when Ctrl+C or SIGTERM ends the run.
+        """
+        with self.interruption:
+            try:
+                self._go_on(progress)
+            except (KeyboardInterrupt, SystemExit):
+                if self.interruption.raised:  # else it broke off in the middle of a step
                     self.save()
+                raise
         if not (self.folder / BEST).is_file():
             raise ValueError(
                 f"No validation of the run in '{self.folder}' gave a score, so there is no best "
                 "checkpoint: is every target of its validation folds silent?"
             )
         return self.folder / BEST
+
+    def _go_on(self, progress: bool) -> None:
+        done, total = self.step, self.total_steps
+        with tqdm(initial=done, total=total, unit="step", disable=not progress) as bar:
+            while self._validation_is_due() or self.step < self.total_steps:
+                if self._validation_is_due():
+                    self.validate()
+                    continue
+                batch = self.batch(self.step)
+                with self.interruption.hold():
+                    loss = self.learn(batch)
+                bar.update()
+                bar.set_postfix(loss=f"{loss:.2f}", val=f"{self.best:.2f}", refresh=False)
+                bar.total = self.total_steps
+                if self.clock() - self.saved >= SAVE_SECONDS:
+                    self.save()
+        if self.step > done:
+            self.save()
+
+    def _validation_is_due(self) -> bool:
+        """Whether this step has one, and has not had it: a run may have been cut just before."""
+        now = self.step % self.settings.val_every == 0 or self.step == self.total_steps
+        return now and self.step > (self.log[-1]["step"] if self.log else 0)
 
     def _budget(self) -> int:
         s = self.settings
@@ -136,7 +166,7 @@ class Run(ABC):
         """Turn minutes into steps once some are timed: few, if they are slow."""
         if self.settings.minutes is None or self.total_steps != UNTIMED:
             return
-        budget, spent = 60 * self.settings.minutes, time.monotonic() - self.started
+        budget, spent = 60 * self.settings.minutes, self.clock() - self.started
         if self.step >= TIMED_STEPS or spent > TIMED_SHARE * budget:
             self.total_steps = max(self.step, round(self.step * budget / max(spent, 1e-9)))
 
@@ -144,8 +174,12 @@ class Run(ABC):
         """Score the averaged weights, log it, and keep them if they are the best so far."""
         network = self.average.module.eval()
         scores = self.score(network)
+        with self.interruption.hold():
+            self._record(network, scores)
+
+    def _record(self, network: nn.Module, scores: dict[str, float]) -> None:
         row = {"step": self.step, "loss": float(np.mean(self.losses)), **scores}
-        row["seconds"] = round(time.monotonic() - self.started, 1)
+        row["seconds"] = round(self.clock() - self.started, 1)
         self.log.append(row)
         self.losses = []
         with atomic_write(self.folder / LOG) as temporary:
@@ -188,21 +222,26 @@ class Run(ABC):
             "average": self.average.state_dict(),
             "optimizer": state.optimizer_tensors(self.optimizer),
         }
-        progress = {k: getattr(self, k) for k in ("step", "total_steps", "losses", "log")}
-        progress["best"] = self.best if self.log else None
-        progress["seconds"] = time.monotonic() - self.started
-        state.save(self.folder / STATE, parts, progress)
+        state.save(self.folder / STATE, parts, state.Progress(
+            self.step, self.total_steps, self.losses, self.log,
+            self.best if self.log else None, self.clock() - self.started,
+        ))  # fmt: skip
+        self.saved = self.clock()
 
     def _resume(self) -> None:
-        parts, progress = state.load(self.folder / STATE)
-        self.network.load_state_dict(parts["network"])
-        self.average.load_state_dict(parts["average"])
-        state.load_optimizer(self.optimizer, parts["optimizer"])
-        self.step, self.losses, self.log = (progress[k] for k in ("step", "losses", "log"))
+        path = self.folder / STATE
+        parts, progress = state.load(path)
+        try:
+            self.network.load_state_dict(parts["network"])
+            self.average.load_state_dict(parts["average"])
+            state.load_optimizer(self.optimizer, parts["optimizer"])
+        except (RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"'{path}' is not the state of this run: remove it.") from error
+        self.step, self.losses, self.log = progress.step, progress.losses, progress.log
         if self.settings.minutes is not None:
-            self.total_steps = progress["total_steps"]
-        self.best = -math.inf if progress["best"] is None else progress["best"]
-        self.started -= progress["seconds"]
+            self.total_steps = progress.total_steps
+        self.best = -math.inf if progress.best is None else progress.best
+        self.started -= progress.seconds
 
 
 def described(encoder: TextEncoder) -> dict[str, Any]:
@@ -210,37 +249,3 @@ def described(encoder: TextEncoder) -> dict[str, Any]:
     said = {"name": encoder.name, "dim": encoder.dim}
     weights = getattr(encoder, "weights_sha256", None)
     return said if weights is None else {**said, "weights_sha256": weights}
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict]:
-    """Decay matrices and kernels; gains, biases and scales have no reason to be small."""
-    parameters = list(network.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def moving_average(average: torch.Tensor, current: torch.Tensor, count: torch.Tensor):
-    """Return the exponential moving average, over 1,000 steps, or a tenth of those so far.
-
-    With a fixed decay, a short run would be judged by weights that are mostly its random start.
-    """
-    if not average.is_floating_point():  # a norm's count of batches
-        return current
-    decay = torch.clamp((1 + count) / (10 + count), max=0.999)
-    return torch.lerp(current, average, decay.to(average.dtype))
-
-
-def learning_rate_factor(step: int, total: int, warm_up: int = 200, last: float = 0.02) -> float:
-    """Return the learning rate at a step as a share of the highest: warm-up, then a cosine.
-
-    Example:
-        >>> [round(learning_rate_factor(s, 1000), 2) for s in (0, 99, 199, 600, 1000)]
-        [0.01, 0.5, 1.0, 0.51, 0.02]
-    """
-    warm_up = min(warm_up, total // 5)
-    if step < warm_up:
-        return (step + 1) / warm_up
-    turn = (step - warm_up) / max(1, total - warm_up)
-    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * turn))

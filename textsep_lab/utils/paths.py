@@ -6,6 +6,7 @@ installed wheel the read-only ones are copies inside the package. Taught in note
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,6 +140,15 @@ def check_folder(folder: Path) -> None:
         )
     if not os.access(there, os.W_OK):
         raise PermissionError(f"The output folder '{folder}' is not writable.")
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def make_folder(folder: str | Path) -> Path:
