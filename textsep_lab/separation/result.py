@@ -29,8 +29,57 @@ NAMES = (
 )
 
 
+class Outcome:
+    """What came of a separation, in facts and in words; see `Separation` for the attributes."""
+
+    query: str
+    mode: str
+    windows: list[Window] | None
+    fade: float
+    method: str
+    components: int
+    unwanted: str | None
+    auto_windows: bool
+    confidence: float
+    energy_share: float
+    sample_rate: int
+    channels: int
+    duration: float
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was asked and what came out, as JSON-able facts."""
+        share = self.energy_share
+        return {
+            "query": self.query,
+            "mode": self.mode,
+            "windows_s": self.windows,
+            "auto_windows": self.auto_windows,
+            "fade_s": self.fade,
+            "method": self.method,
+            "components": int(self.components) if self.method == "nmf" else None,
+            "unwanted": self.unwanted,
+            "sample_rate_hz": self.sample_rate,
+            "channels": self.channels,
+            "duration_s": round(self.duration, 4),
+            "confidence": round(self.confidence, 4),
+            "energy_share": None if np.isnan(share) else round(share, 4),
+            "version": version("textsep-lab"),
+        }
+
+    def sentences(self) -> list[str]:
+        """Return in words what came out, as command line and page say it."""
+        where = "the windows" if self.windows is not None else "the recording"
+        if np.isnan(self.energy_share):
+            return [f"There is only silence in {where}: nothing to separate."]
+        return [
+            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for "
+            f"“{self.query}”.",
+            f"Confidence that it is there: {100 * self.confidence:.0f} %.",
+        ]
+
+
 @dataclass(frozen=True)
-class Separation:
+class Separation(Outcome):
     """What a separation gives.
 
     Args:
@@ -69,7 +118,12 @@ class Separation:
     unwanted: str | None = None
 
     @property
-    def duration(self) -> float:
+    def channels(self) -> int:  # type: ignore[override]
+        """Number of channels."""
+        return self.input.shape[0]
+
+    @property
+    def duration(self) -> float:  # type: ignore[override]
         """Length of the recording in seconds."""
         return self.input.shape[1] / self.sample_rate
 
@@ -83,37 +137,6 @@ class Separation:
         """Seconds from one column of `mask` to the next."""
         config = self.masks[0].mask.config
         return config.hop_length / config.sample_rate
-
-    def summary(self) -> dict[str, Any]:
-        """Return what was asked and what came out, as JSON-able facts."""
-        share = self.energy_share
-        return {
-            "query": self.query,
-            "mode": self.mode,
-            "windows_s": self.windows,
-            "auto_windows": self.auto_windows,
-            "fade_s": self.fade,
-            "method": self.method,
-            "components": int(self.components) if self.method == "nmf" else None,
-            "unwanted": self.unwanted,
-            "sample_rate_hz": self.sample_rate,
-            "channels": self.input.shape[0],
-            "duration_s": round(self.duration, 4),
-            "confidence": round(self.confidence, 4),
-            "energy_share": None if np.isnan(share) else round(share, 4),
-            "version": version("textsep-lab"),
-        }
-
-    def sentences(self) -> list[str]:
-        """Return in words what came out, as command line and page say it."""
-        where = "the windows" if self.windows is not None else "the recording"
-        if np.isnan(self.energy_share):
-            return [f"There is only silence in {where}: nothing to separate."]
-        return [
-            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for "
-            f"“{self.query}”.",
-            f"Confidence that it is there: {100 * self.confidence:.0f} %.",
-        ]
 
     def plot(self) -> Figure:
         """Return a figure: input and output spectrograms, mask with windows, waveforms."""

@@ -206,14 +206,21 @@ class Separator:
         sample_rate: int,
         query: str,
         windows: list[Window] | None = None,
+        advance: Callable[[float], object] = lambda seconds: None,
         **settings: Any,
     ) -> Stream:
-        """Return what `stream` walks: input and residual, piece by piece, and the confidence."""
+        """Return what `stream` walks: input and residual, piece by piece, and the confidence.
+
+        Args:
+            advance: is told how many seconds of audio were just done.
+        """
         asked = SeparationSettings(**settings).checked()
         if windows is not None:
             windows = check_windows(windows, math.inf)
         buffer = blocks if isinstance(blocks, Buffer) else Buffer(map(audio.check_waveform, blocks))
-        return self._stream(buffer, sample_rate, clean_query(query), windows, asked)
+        return self._stream(
+            buffer, sample_rate, clean_query(query), windows, asked, advance=advance
+        )
 
     def _stream(
         self,

@@ -24,14 +24,18 @@ def progress(items: Iterable[T], doing: str, unit: str) -> Iterable[T]:
 
 
 @contextmanager
-def progress_bar(total: float, doing: str, unit: str) -> Iterator[Callable[[float], object]]:
+def progress_bar(
+    total: float | None, doing: str, unit: str) -> Iterator[Callable[[float], object]]:
     """Show a bar of so much work with the time left; yields what is told how much was just done.
+
+    Args:
+        total: None where nobody knows.
 
     Example:
         >>> with progress_bar(2.0, "waiting", "s") as advance:
         ...     _ = advance(2.0)
     """
-    with tqdm(total=round(total, 1), desc=doing, unit=unit, delay=2, leave=False,
+    with tqdm(total=total and round(total, 1), desc=doing, unit=unit, delay=2, leave=False,
               disable=_hidden.get()) as bar:  # fmt: skip
         yield lambda done: bar.update(round(done, 1))
 
