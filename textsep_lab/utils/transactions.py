@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +194,13 @@ def _commit(folder: Path, new: Path, names: Collection[str]) -> None:
 def _sync(*paths: Path) -> None:
     """Wait until files and folders are on the disk; a full one may be found only now."""
     for path in paths:
-        if os.name == "nt" and path.is_dir():
-            continue
-        handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        # Not every file system can do it with folders; Windows needs leave to write for files.
+        with suppress(OSError) if path.is_dir() else nullcontext():
+            handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 @contextmanager
