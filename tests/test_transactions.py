@@ -39,10 +39,11 @@ def files(folder):
 def save_for_ever(folder):
     """What the child does until it is killed: results of two kinds take turns."""
     sizes = np.random.default_rng(0).integers(1, 4, 10**6)
-    print("ready", flush=True)
     for turn, size in enumerate(sizes):
         kind = ("WAV", "FLAC")[turn % 2]
         separation(turn / 1e6, int(size) * 100, kind).save(folder, overwrite=True, figure=False)
+        if turn == 0:
+            print("ready", flush=True)
 
 
 def child(code, *arguments, **options):

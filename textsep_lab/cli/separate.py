@@ -9,9 +9,13 @@ from pathlib import Path
 
 import click
 
-from textsep_lab.cli.options import EXISTING, refuse_same, settings_options
+from textsep_lab.cli.options import EXISTING, OneOf, refuse_same, settings_options
+from textsep_lab.cli.pipe import PIPE, separate_pipe
 from textsep_lab.separation.config import AUTO, SeparationSettings
+from textsep_lab.signal.config import ENCODINGS
 from textsep_lab.utils.paths import check_folder
+
+SHORT = 600.0  # seconds: a picture of more shows nothing
 
 
 class AutoWindow(click.Command):
@@ -46,35 +50,43 @@ class AutoWindow(click.Command):
 @settings_options(SeparationSettings)
 @click.option("--out", type=EXISTING,
               help="Folder for the results.  [default: FILE's name and _separated]")  # fmt: skip
+@click.option("--raw", type=(OneOf(ENCODINGS), int, int), default=None,
+              metavar="ENCODING RATE CHANNELS",
+              help=f"How raw samples lie on a pipe, such as s16le 44100 2; {', '.join(ENCODINGS)}. "
+              "[default: a WAV is piped]")  # fmt: skip
 @click.option("--checkpoint", type=EXISTING, help="Weights to use.  [default: the shipped ones]")
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option("--figure/--no-figure", default=None,
               help="Draw separation.png.  [default: if matplotlib is installed]")  # fmt: skip
 def separate(
-    recording, query, windows, auto_window, out, checkpoint, overwrite, figure, **settings
+    recording, query, windows, auto_window, out, raw, checkpoint, overwrite, figure, **settings
 ) -> None:
     """Keep or remove the sound that --query names in FILE.
 
-    FILE may have any sample rate, any number of channels and any length; WAV, FLAC, OGG, MP3 and
-    AIFF are read. Writes output, residual (what was taken away), separation.png and result.json.
+    FILE may have any sample rate, any number of channels and any length; WAV, FLAC, OGG, MP3,
+    AIFF and more are read. Writes output, residual (what was taken away), separation.png and
+    result.json. With - for FILE and for --out, samples are piped through while they come in.
 
     \b
     textsep separate street.wav --query "dog barking" --window 1.0 3.5
     textsep separate street.wav --query siren --mode remove --out quiet
+    arecord -f S16_LE -r 16000 | textsep separate - --query siren --mode remove --out - | aplay
     """
-    from textsep_lab.separation.separator import load_separator
-
     if auto_window and windows:
         raise ValueError("Give --window auto or --window START END, not both.")
     if auto_window > 1:
         raise ValueError("Give --window auto once.")
-    if figure is None:
-        figure = find_spec("matplotlib") is not None
+    asked = AUTO if auto_window else list(windows) or None
+    if PIPE in (str(recording), str(out)):
+        separate_pipe(recording, out, raw, checkpoint, query=query, windows=asked, **settings)
+        return
+    if raw is not None:
+        raise ValueError("--raw says how samples lie on a pipe: give - for FILE and for --out.")
     out = out or Path(f"{recording.stem}_separated")
     check_result(out, [recording, checkpoint], overwrite)
-    asked = AUTO if auto_window else list(windows) or None
-    result = load_separator(checkpoint).separate(recording, query, windows=asked, **settings)
-    files = result.save(out, overwrite=overwrite, figure=figure)
+    result, files = _separated(
+        recording, out, checkpoint, overwrite, figure, query=query, windows=asked, **settings
+    )
     if auto_window:
         spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in result.windows)
         click.echo(f"“{result.query}” is detected from {spans}.")
@@ -82,6 +94,33 @@ def separate(
         click.echo(sentence)
     for path in files:
         click.echo(path)
+
+
+def _separated(recording, out, checkpoint, overwrite, figure, **asked) -> tuple:
+    """Separate in memory what is short enough for a picture, the rest block by block."""
+    from textsep_lab.separation.file import separate_file
+    from textsep_lab.separation.separator import load_separator
+
+    if figure is None:
+        figure = find_spec("matplotlib") is not None
+    if is_short(recording):
+        result = load_separator(checkpoint).separate(recording, **asked)
+        return result, result.save(out, overwrite=overwrite, figure=figure)
+    if figure:
+        click.echo(f"No picture is drawn of more than {SHORT / 60:g} minutes.", err=True)
+    result = separate_file(load_separator(checkpoint), recording, out, overwrite=overwrite, **asked)
+    return result, result.files
+
+
+def is_short(recording: Path) -> bool:
+    """Return whether a file lasts no more than `SHORT` seconds, as far as its header says."""
+    from textsep_lab.signal.audio_reader import AudioReader
+
+    if recording.exists() and not recording.is_file():
+        return False  # a pipe, which can be opened once
+    with AudioReader(recording) as reader:
+        samples = reader.promised_samples
+        return samples is not None and samples <= SHORT * reader.sample_rate
 
 
 def check_result(out: Path, inputs: Sequence[Path | None], overwrite: bool) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from textsep_lab.separation.registry import METHODS
 from textsep_lab.signal.config import DEFAULT_FADE
-from textsep_lab.signal.timegate import edge_samples
 from textsep_lab.utils.registry import Choices
 
 MODES = Choices("mode", ("keep", "remove"))
@@ -38,6 +37,8 @@ class SeparationSettings:
 
     def checked(self) -> SeparationSettings:
         """Return the settings, or raise ValueError with one sentence that says what is wrong."""
+        from textsep_lab.signal.timegate import edge_samples  # NumPy, which `--help` need not load
+
         MODES.check(self.mode)
         METHODS.check(self.method)
         edge_samples(self.fade, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +110,7 @@ def separate_file(
 
 
 def _detected(separator: Separator, source: str | Path, query: str, word: str) -> list[Window]:
-    if not os.path.isfile(source) and os.path.exists(source):
+    if Path(source).exists() and not Path(source).is_file():
         raise ValueError(
             f"Windows that are detected need '{source}' twice, and a pipe can be read once: save "
             "it to a file first."

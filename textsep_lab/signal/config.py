@@ -1,3 +1,8 @@
 """Defaults that settings share with the functions they are for; nothing here imports NumPy."""
 
+from textsep_lab.utils.registry import Choices
+
 DEFAULT_FADE = 0.07  # seconds of a window's soft edges, as in the course project
+
+#: Of samples on a pipe, by ffmpeg's names.
+ENCODINGS = Choices("encoding", ("s16le", "s24le", "s32le", "f32le", "f64le"))

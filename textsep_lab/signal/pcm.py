@@ -9,12 +9,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from textsep_lab.utils.registry import Choices
+from textsep_lab.signal.config import ENCODINGS
 
-#: Encodings by ffmpeg's names, all little-endian: WAV's tag and the bits of a sample.
-_ENCODINGS = {"s16le": (1, 16), "s24le": (1, 24), "s32le": (1, 32), "f32le": (3, 32),
-              "f64le": (3, 64)}  # fmt: skip
-ENCODINGS = Choices("encoding", tuple(_ENCODINGS))
+# WAV's tag and the bits of a sample.
+_ENCODINGS = dict(zip(ENCODINGS, ((1, 16), (1, 24), (1, 32), (3, 32), (3, 64)), strict=True))
 BLOCK = 8192  # samples
 _EXTENSIBLE, _UNKNOWN = 0xFFFE, 0xFFFFFFFF
 _PLACEHOLDER = 0x7FFFF000  # sizes from here on, and 0, are what a program writes that cannot know
@@ -25,7 +23,7 @@ class PcmFormat:
     """How samples lie on a pipe.
 
     Args:
-        encoding: one of `ENCODINGS`.
+        encoding: one of `config.ENCODINGS`.
         sample_rate: in Hz.
         channels: interleaved.
 

@@ -99,7 +99,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     _sweep(make_folder(path.parent).resolve())
     with temporary_name(path.parent, path.suffix) as temporary:
         try:
+            temporary.touch(exist_ok=False)
+            mode = temporary.stat().st_mode
             yield temporary
+            temporary.chmod(mode)  # safetensors makes private files
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -129,10 +132,15 @@ def check_folder(folder: Path) -> None:
 
     Raises:
         NotADirectoryError: a file or a link to nowhere stands in the way.
-        PermissionError: it cannot be written.
+        PermissionError: it cannot be written, or not be called so.
     """
     above = folder.absolute()
-    there = next(path for path in (above, *above.parents) if os.path.lexists(path))
+    try:
+        there = next(path for path in (above, *above.parents) if _is_there(path))
+    except OSError as error:
+        raise PermissionError(
+            f"The output folder '{folder}' cannot be made: {error.strerror}."
+        ) from error
     if not there.is_dir():
         stands = "a file" if there.exists() else "a link to nowhere"
         raise NotADirectoryError(
@@ -149,6 +157,14 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def make_folder(folder: str | Path) -> Path:

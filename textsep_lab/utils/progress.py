@@ -24,8 +24,7 @@ def progress(items: Iterable[T], doing: str, unit: str) -> Iterable[T]:
 
 
 @contextmanager
-def progress_bar(
-    total: float | None, doing: str, unit: str) -> Iterator[Callable[[float], object]]:
+def progress_bar(total: float | None, doing: str, unit: str) -> Iterator[Callable[[float], object]]:
     """Show a bar of so much work with the time left; yields what is told how much was just done.
 
     Args:

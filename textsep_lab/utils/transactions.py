@@ -8,16 +8,15 @@ next run finishes. Taught in notebook 00.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from textsep_lab.utils.paths import make_folder
+from textsep_lab.utils.paths import make_folder, sha256
 from textsep_lab.utils.temporary import owner, sweep_files, temporaries, temporary_name
 
 MANIFEST = "result.json"
@@ -82,15 +81,6 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> Path:
     path = folder / MANIFEST
     path.write_bytes(text.encode("utf-8", "backslashreplace"))  # no lone surrogate is UTF-8
     return path
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def existing(folder: str | Path, names: Collection[str]) -> list[Path]:
@@ -194,13 +184,13 @@ def _commit(folder: Path, new: Path, names: Collection[str]) -> None:
 def _sync(*paths: Path) -> None:
     """Wait until files and folders are on the disk; a full one may be found only now."""
     for path in paths:
-        if os.name == "nt" and path.is_dir():
-            continue
-        handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        # Not every file system can do it with folders; Windows needs leave to write for files.
+        with suppress(OSError) if path.is_dir() else nullcontext():
+            handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 @contextmanager

@@ -155,7 +155,10 @@ def _explain(said: str, data: Any) -> str:
     if said.startswith("Expected") and not re.search(r"\.\.\.| in ", where):
         wanted = said.partition(", got")[0].replace("Expected", "expected", 1)
         return f"{where or 'it'} is {_short(_at(data, where))}, {wanted}"
-    for theirs, ours in (("missing required field", "lacks"), ("contains unknown field", "has an unknown field")):
+    for theirs, ours in (
+        ("missing required field", "lacks"),
+        ("contains unknown field", "has an unknown field"),
+    ):
         if theirs in said:
             return f"{where or 'it'} {said.replace('Object ' + theirs, ours)}"
     return f"{where}: {said}" if where else said
