@@ -7,6 +7,7 @@ installed wheel the read-only ones are copies inside the package. Taught in note
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +80,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`, renamed to `path` only when the block succeeds.
 
     Raises:
-        OSError: the folder cannot be made or written (the sentence names it).
+        OSError: the folder cannot be made or written, or no file can have that name (the
+            sentence says which).
 
     Example:
         >>> import tempfile
@@ -91,7 +93,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    _check_name(path)
+    # Short: the file's own name may be as long as the file system allows.
+    suffix = path.suffix if len(path.suffix) < 16 else ""
+    handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -123,6 +128,31 @@ def make_folder(folder: str | Path) -> Path:
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"The output folder '{folder}' is not writable.")
     return folder
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as a sentence can show it: what cannot be printed is escaped.
+
+    Example:
+        >>> print(shown("two\\nlines.wav"))
+        two\\nlines.wav
+    """
+    letters = str(path)
+    if letters.isprintable():
+        return letters
+    return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in letters)
+
+
+def _check_name(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:  # ValueError: a NUL in it
+        why = error.strerror if isinstance(error, OSError) else "its name holds a NUL"
+        raise OSError(f"'{shown(path)}' cannot be written: {why}.") from error
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(f"'{shown(path)}' is a folder: choose another name.")
 
 
 def _umask() -> int:
