@@ -167,6 +167,19 @@ def _is_there(path: Path) -> bool:
     return True
 
 
+def shown(path: str | Path) -> str:
+    """Return a path as a sentence can show it: what cannot be printed is escaped.
+
+    Example:
+        >>> print(shown("two\\nlines.wav"))
+        two\\nlines.wav
+    """
+    letters = str(path)
+    if letters.isprintable():
+        return letters
+    return "".join(x if x.isprintable() else ascii(x)[1:-1] for x in letters)
+
+
 def make_folder(folder: str | Path) -> Path:
     """Create `folder` with its parents if need be and check that files can be made in it.
 
