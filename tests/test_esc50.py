@@ -109,6 +109,40 @@ def test_damaged_table_is_named(root, old, new, words):
     assert "esc50.csv" in str(caught.value)
 
 
+@pytest.mark.parametrize("column", ["filename", "category"])
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../1-100-A-0.wav", "..", "a/b.wav", "..\\a.wav", "C:x.wav", "~", "a\nb", "x" * 999],
+)
+def test_no_name_leaves_the_folder(root, column, name):
+    csv = root / "meta" / "esc50.csv"
+    table = pd.read_csv(csv)
+    table.loc[3, column] = name
+    table.to_csv(csv, index=False)
+    with pytest.raises(ValueError, match=rf"esc50\.csv: the {column} .* is not a plain name: ") as caught:
+        esc50.read_table(root)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_link_that_leaves_the_folder_is_refused(root, tmp_path):
+    recording = root / "audio" / "3-300-A-0.wav"
+    recording.rename(tmp_path / "elsewhere.wav")
+    recording.symlink_to(tmp_path / "elsewhere.wav")
+    with pytest.raises(ValueError, match=r"esc50\.csv: '3-300-A-0\.wav' is a link that leaves"):
+        esc50.read_table(root)
+    (root / "audio").rename(tmp_path / "audio")  # the folder itself may lie where there is room
+    (root / "audio").symlink_to(tmp_path / "audio")
+    recording.unlink()
+    (tmp_path / "elsewhere.wav").rename(recording)
+    assert len(esc50.read_table(root)) == 10
+
+
+def test_two_rows_about_one_recording_are_refused(root):
+    edit_csv(root, "1-101-A-1.wav", "1-100-A-0.wav")
+    with pytest.raises(ValueError, match=r"two rows are about '1-100-A-0\.wav'"):
+        esc50.read_table(root)
+
+
 def test_missing_recordings_are_counted(root):
     for name in ("2-200-A-0.wav", "1-101-A-1.wav"):
         (root / "audio" / name).unlink()

@@ -24,6 +24,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from textsep_lab.encoders import hub as hub_module
 from textsep_lab.encoders import msclap as msclap_module
+from textsep_lab.encoders import registry
 from textsep_lab.encoders.hub import GPT2_TOKENIZER, LAION_CLAP, MSCLAP, EncoderStatus, HubFiles
 from textsep_lab.encoders.laion_clap import LaionClapEncoder
 from textsep_lab.encoders.msclap import SILENT, MSClapEncoder, embed_windows, unit
@@ -60,7 +61,8 @@ class AudioEncoder(nn.Module):
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch, tmp_path):
     """No variable of the user's and an empty hub cache."""
-    for name in ("TEXTSEP_MSCLAP_WEIGHTS", "TEXTSEP_LAION_CLAP", *hub_module.OFFLINE):
+    own = ("TEXTSEP_MSCLAP_WEIGHTS", "TEXTSEP_LAION_CLAP", hub_module.ALLOW)
+    for name in (*own, *hub_module.OFFLINE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -523,12 +525,12 @@ def files(**changes) -> HubFiles:
 
 def test_download_is_announced_checked_and_kept(hub, capsys, tmp_path):
     assert files().cached() is None
-    folder = files().fetch("do without")
+    folder = files().fetch("do without", True)
     said = capsys.readouterr().err
     assert said.startswith("Downloading A model (0 MB, licence MIT) from https://huggingface.co/me")
     assert str(tmp_path / "hub") in said.splitlines()[0]
     assert (folder / "model.bin").read_bytes() == b"x" * 9999
-    assert files().cached() == folder == files().fetch("")
+    assert files().cached() == folder == files().fetch("", True)
     assert hub.sent == 2
     assert capsys.readouterr().err == ""
 
@@ -536,26 +538,26 @@ def test_download_is_announced_checked_and_kept(hub, capsys, tmp_path):
 def test_damaged_download_is_deleted(hub):
     hub.files["model.bin"] = b"y" * 9999
     with pytest.raises(ValueError, match=r"'model.bin' from me/model has SHA-256 .*it was deleted"):
-        files().fetch("")
+        files().fetch("", True)
     assert files().cached() is None
     hub.files["model.bin"] = b"x" * 9999
-    assert files().fetch("") == files().cached()
+    assert files().fetch("", True) == files().cached()
 
 
 def test_cut_download_leaves_nothing_that_looks_whole(hub, tmp_path):
     hub.cut = 5000
     with pytest.raises(ConnectionError, match=r"'model.bin' .* not downloaded .* or do without\.$"):
-        files().fetch("do without")
+        files().fetch("do without", True)
     assert files().cached() is None
     assert not list(tmp_path.rglob("snapshots/*/model.bin"))
     hub.cut = None
-    assert (files().fetch("") / "model.bin").read_bytes() == b"x" * 9999
+    assert (files().fetch("", True) / "model.bin").read_bytes() == b"x" * 9999
 
 
 def test_missing_on_the_hub_is_one_sentence(hub):
     del hub.files["model.bin"]
     with pytest.raises(ConnectionError, match=r"'model.bin' of me/model was not") as caught:
-        files().fetch("do without")
+        files().fetch("do without", True)
     assert "\n" not in str(caught.value)
 
 
@@ -565,8 +567,34 @@ def test_full_disk_is_no_network_error(monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
     with pytest.raises(OSError, match=r"No space left .* free some space") as caught:
-        files().fetch("")
+        files().fetch("", True)
     assert not isinstance(caught.value, ConnectionError)
+
+
+def test_nothing_is_downloaded_unasked(hub, tmp_path, capsys, monkeypatch):
+    said = (
+        r"^LAION CLAP \(618 MB, licence Apache-2\.0\) from https://huggingface\.co/laion/\S+ is not on "
+        r"this machine: set TEXTSEP_DOWNLOAD=1 to allow the download, or set TEXTSEP_LAION_CLAP to .*"
+    )
+    with pytest.raises(FileNotFoundError, match=said):
+        registry.load_encoder("laion-clap")
+    with stand_in_msclap(tmp_path), pytest.raises(FileNotFoundError, match=r"\(690 MB.*=1 to allow"):
+        registry.load_joint_encoder("msclap-2023")
+    assert hub.sent == 0 and capsys.readouterr().err == ""
+
+
+def test_a_download_is_allowed_by_a_switch_or_by_an_argument(hub, laion_folder, monkeypatch):
+    hub.files = {f.name: f.read_bytes() for f in laion_folder.iterdir()}
+    small = HubFiles(**{**vars(LAION_CLAP), "files": tuple(hub.files), "sha256": ""})
+    monkeypatch.setattr("textsep_lab.encoders.laion_clap.LAION_CLAP", small)
+    registry._make.cache_clear()
+    loaded = registry.load_encoder("laion-clap", download=True)
+    assert loaded is registry.load_joint_encoder("laion-clap", download=True)
+    assert hub.sent == len(hub.files)
+    monkeypatch.setenv(hub_module.ALLOW, "1")
+    hub.files = {"a.json": b"{}", "model.bin": b"x" * 9999}
+    assert files().fetch("").is_dir()
+    registry._make.cache_clear()
 
 
 @pytest.mark.parametrize("switch", hub_module.OFFLINE)
@@ -582,6 +610,7 @@ def test_offline_says_what_to_set(monkeypatch, switch, tmp_path, capsys):
 
 def test_encoders_load_what_they_fetched(hub, monkeypatch, laion, laion_folder, msclap_file):
     """Both from a hub that serves the tiny files instead."""
+    monkeypatch.setenv(hub_module.ALLOW, "1")
     hub.files = {f.name: f.read_bytes() for f in laion_folder.iterdir()}
     tiny = {"files": tuple(hub.files), "sha256": ""}
     small = HubFiles(**{**vars(LAION_CLAP), **tiny})

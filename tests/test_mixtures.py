@@ -403,6 +403,15 @@ BAD_MANIFESTS = {
     "too many snr": GOOD.replace(",0.0,0;0", ",0.0;1.0,0;0").encode(),
     "cut in a row": GOOD[:-12].encode(),
     "quote left open": GOOD.replace("dog", '"dog').encode(),
+    "a clip elsewhere": GOOD.replace("a.wav", "/etc/passwd").encode(),
+    "a clip above": GOOD.replace("a.wav", "../a.wav").encode(),
+    "more samples than memory": GOOD.replace(",100,", f",{10**12},").encode(),
+    "negative length": GOOD.replace(",100,", ",-1,").encode(),
+    "gain NaN": GOOD.replace(",0.0,0\n", ",nan,0\n").encode(),
+    "gain beyond floats": GOOD.replace(",0.0,0\n", ",1e999,0\n").encode(),
+    "snr beyond hearing": GOOD.replace(",0.0,0;0", ",1e6,0;0").encode(),
+    "negative seed": GOOD.replace(",0.0,0\n", ",0.0,-1\n").encode(),
+    "endless offset": GOOD.replace("0;0", f"0;{10**5000}").encode(),
     "a row too long": (GOOD + "dog,a.wav;b.wav,0.0,0;0,100,0.0,0,7,8\n").encode(),
 }
 

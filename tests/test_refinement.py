@@ -198,7 +198,7 @@ def test_a_damaged_or_foreign_classifier_is_one_sentence(tmp_path):
     ]
     for damage in damages:
         damage()
-        said = r"a\.classifier' is damaged: .*no query classifier\.$"
+        said = r"a\.classifier' is damaged( or not a safetensors file|: it holds no query classifier)\.$"
         with pytest.raises(ValueError, match=said) as error:
             QueryClassifier.load(path, 3)
         assert "\n" not in str(error.value)
@@ -606,7 +606,7 @@ def test_a_missing_or_changed_classifier_never_changes_the_method_in_silence(wit
 def test_a_sidecar_that_names_no_file_is_one_sentence(with_classifier, named):
     info = checkpoints.describe(with_classifier[0]) | {"query_classifier": named}
     with_classifier[0].with_suffix(".json").write_text(json.dumps(info))
-    with pytest.raises(ValueError, match=r"names no query-classifier file\.$"):
+    with pytest.raises(ValueError, match=r"names no query-classifier file: "):
         load_separator(with_classifier[0])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from textsep_lab.utils import paths
 
 ENVIRONMENT_VARIABLE = "TEXTSEP_ESC50"
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
+#: Names of recordings and classes become paths: words, dots and dashes, never a folder.
+NAME = re.compile(r"\w[\w .,+()'&-]{0,99}")
 
 
 def find(root: str | Path | None = None) -> Path:
@@ -70,7 +73,8 @@ def read_table(
 
     Raises:
         FileNotFoundError: no dataset at `root`, or a recording that the table names is missing.
-        ValueError: the table is damaged, or a fold or class is not in it.
+        ValueError: the table is damaged, a recording lies elsewhere than in `audio/`, or a fold
+            or class is not in the table.
 
     Example:
         >>> import tempfile
@@ -93,6 +97,7 @@ def read_table(
         raise ValueError(f"{csv}: no clip is both in folds {folds} and in classes {classes}.")
     table = table.sort_values("filename").reset_index(drop=True)
     table["path"] = [str(folder / "audio" / name) for name in table["filename"]]
+    _check_inside(table["path"], folder / "audio", csv)
     missing = [path for path in table["path"] if not Path(path).is_file()]
     if missing:
         raise FileNotFoundError(
@@ -114,9 +119,34 @@ def _parse(csv: Path) -> pd.DataFrame:
         raise ValueError(f"{csv}: no rows, or empty cells; expected ESC-50's official table.")
     try:
         whole = dict.fromkeys(("fold", "target", "src_file"), "int64")
-        return table[list(COLUMNS)].astype({**whole, "filename": str, "category": str})
-    except (ValueError, TypeError) as error:
+        table = table[list(COLUMNS)].astype({**whole, "filename": str, "category": str})
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{csv}: fold, target and src_file must be whole numbers.") from error
+    return _check_names(table, csv)
+
+
+def _check_names(table: pd.DataFrame, csv: Path) -> pd.DataFrame:
+    for column in ("filename", "category"):
+        wrong = [name for name in table[column].unique() if not NAME.fullmatch(name)]
+        if wrong:
+            raise ValueError(
+                f"{csv}: the {column} {wrong[0][:100]!r} is not a plain name: use letters, digits, "
+                "dots and dashes, without a folder."
+            )
+    twice = table["filename"][table["filename"].duplicated()]
+    if not twice.empty:
+        raise ValueError(f"{csv}: two rows are about '{twice.iloc[0]}'; expected one a recording.")
+    return table
+
+
+def _check_inside(recordings: Iterable[str], audio_folder: Path, csv: Path) -> None:
+    inside = audio_folder.resolve()
+    for path in recordings:
+        if Path(path).resolve().parent != inside:
+            raise ValueError(
+                f"{csv}: '{Path(path).name}' is a link that leaves {audio_folder}: put the "
+                "recording itself there."
+            )
 
 
 def _wanted(column: pd.Series, values: Iterable | None, csv: Path) -> pd.Series:

@@ -17,9 +17,12 @@ from textsep_lab.data.mixtures import Clips, Recipe, render
 from textsep_lab.data.sampling import RecipeSampler
 from textsep_lab.signal import audio
 from textsep_lab.utils.paths import atomic_write
+from textsep_lab.utils.validation import check_range
 
 _TUPLES = {"sources": str, "snr_db": float, "offsets": int}
 _NUMBERS = {"samples": int, "gain_db": float, "seed": int}
+LONGEST = 600 * 192000  # samples of one mixture: memory for it is asked for at once
+LOUDEST = 120.0  # dB
 
 
 def write_manifest(recipes: list[Recipe], path: str | Path) -> Path:
@@ -53,8 +56,8 @@ def read_manifest(path: str | Path) -> list[Recipe]:
         # Text first: pandas' own numbers can be one unit in the last place off.
         table = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
         return [_recipe(row) for row in table.to_dict("records")]
-    except (KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise ValueError(f"'{path}' is not a manifest of mixtures: {reason}.") from error
 
 
@@ -68,9 +71,22 @@ def _recipe(row: dict[str, str]) -> Recipe:
     recipe = Recipe(**{**row, **values})
     if len(recipe.same_class) not in (0, len(recipe.sources)):
         raise ValueError(f"'{row['sources']}' needs a same_class entry each, empty for none")
+    _check_values(recipe)
     if not len(recipe.sources) == len(recipe.offsets) == len(recipe.snr_db) + 1:
         raise ValueError(f"'{row['sources']}' needs an offset each and a level after the first")
     return recipe
+
+
+def _check_values(recipe: Recipe) -> None:
+    for name in (*recipe.sources, *filter(None, recipe.same_class)):
+        if not esc50.NAME.fullmatch(name):
+            raise ValueError(f"{name[:100]!r} is not the plain name of a clip")
+    check_range("samples", recipe.samples, 1, LONGEST)
+    check_range("seed", recipe.seed, 0, 2**63)
+    for value in (recipe.gain_db, *recipe.snr_db):
+        check_range("a level in dB", value, -LOUDEST, LOUDEST)
+    for offset in recipe.offsets:
+        check_range("an offset", offset, 0, 2**40)
 
 
 def write_examples(

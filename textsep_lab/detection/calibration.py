@@ -12,15 +12,20 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from scipy.special import expit
 
 from textsep_lab.encoders.base import JointEncoder
 from textsep_lab.utils import paths
+from textsep_lab.utils.validation import checked, read_json
 
 FORMAT = "textsep_lab-calibration-2"
+Weight = Annotated[float, Meta(ge=-1e6, le=1e6)]
+#: How many features each curve takes, see `similarity.Similarities` and `detector.Detector`.
+FEATURES = {"detection": 2, "presence": 2, "activity": 5, "confidence": 3}
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ class Logistic:
         True
     """
 
-    weights: tuple[float, ...]
-    bias: float
+    weights: tuple[Weight, ...]
+    bias: Weight
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Return probabilities ``[…]`` of features ``[…, len(weights)]``."""
@@ -99,13 +104,16 @@ class Calibration:
                 f"There is no calibration '{path}': make one with "
                 "`textsep evaluate detection --calibrate`."
             )
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-            if fields.pop("format") != FORMAT:
-                raise ValueError("foreign format")
-            return cls(**{key: _curve(value) for key, value in fields.items()})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"'{path}' is not a calibration of this kit ({FORMAT}).") from error
+        problem = f"is not a calibration of this kit ({FORMAT})"
+        fields = read_json(path, problem=problem)
+        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+            raise ValueError(f"'{path}' {problem}.")
+        found = checked(cls, fields, path, problem, defaults=False)
+        for name, count in FEATURES.items():
+            curve = getattr(found, name)
+            if curve is not None and len(curve.weights) != count:
+                raise ValueError(f"'{path}' {problem}: {name} needs {count} weights.")
+        return found
 
 
 def load_calibration(encoder: JointEncoder, path: str | Path | None = None) -> Calibration:
@@ -122,6 +130,3 @@ def load_calibration(encoder: JointEncoder, path: str | Path | None = None) -> C
         raise ValueError(f"'{path}' was made for {found.encoder} with other weights: make it anew.")
     return found
 
-
-def _curve(value: Any) -> Any:
-    return Logistic(tuple(value["weights"]), value["bias"]) if isinstance(value, dict) else value

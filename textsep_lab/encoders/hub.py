@@ -1,5 +1,8 @@
 """Where the weights of an optional encoder lie, and how they get there: files of a model hub.
 
+Nothing is downloaded unless that is allowed, by ``load_encoder(name, download=True)`` or by the
+environment variable `ALLOW`: a checkpoint that someone sends may name any encoder.
+
 The transfer is huggingface_hub's: its cache folder, its progress bar, its resuming; a file takes
 its name only when it is whole. Taught in notebook 07.
 """
@@ -14,6 +17,7 @@ from pathlib import Path
 from textsep_lab.utils.paths import sha256
 
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+ALLOW = "TEXTSEP_DOWNLOAD"
 ON = ("1", "on", "yes", "true")  # as huggingface_hub reads its switches
 
 
@@ -78,23 +82,29 @@ class HubFiles:
         there = [Path(file) for file in found if isinstance(file, str)]
         return there[0].parent if len(there) == len(found) else None
 
-    def fetch(self, instead: str) -> Path:
+    def fetch(self, instead: str, allowed: bool = False) -> Path:
         """Return the folder with the files, after a download announced on stderr if need be.
 
         Args:
             instead: what a user without a network can do, to end an error's sentence.
+            allowed: the files may be downloaded; otherwise the environment decides.
 
         Raises:
-            FileNotFoundError: they are not there, and the environment forbids the network.
+            FileNotFoundError: they are not there, and a download is not allowed.
             ConnectionError: no network, or a cut; the next call goes on from there.
             ValueError: what came is not the expected file; it is deleted.
             OSError: the disk is full or cannot be written.
         """
         if folder := self.cached():
             return folder
-        if switches := [name for name in OFFLINE if os.environ.get(name, "0").lower() in ON]:
+        if switches := [name for name in OFFLINE if _is_on(name)]:
             said = f"{switches[0]} forbids the download: unset it, or {instead}"
             raise FileNotFoundError(f"{self.title} is not on this machine, and {said}.")
+        if not (allowed or _is_on(ALLOW)):
+            raise FileNotFoundError(
+                f"{self.describe()} is not on this machine: set {ALLOW}=1 to allow the download, "
+                f"or {instead}."
+            )
         from huggingface_hub import constants
 
         print(f"Downloading {self.describe()} to {constants.HF_HUB_CACHE}.", file=sys.stderr)
@@ -126,6 +136,10 @@ class HubFiles:
                 f"'{path.name}' from {self.repo} has SHA-256 {found}, expected {self.sha256}; "
                 "it was deleted: download it again."
             )
+
+
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "0").lower() in ON
 
 
 def chosen(argument: str | Path | None, variable: str) -> Path | None:

@@ -9,7 +9,6 @@ References:
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,9 @@ import numpy as np
 from textsep_lab.encoders.hub import LAION_CLAP, EncoderStatus, chosen
 from textsep_lab.encoders.msclap import TEXT_TOKENS, UNREADABLE, embed_windows, to_mono, unit
 from textsep_lab.encoders.queries import clean_all
+from textsep_lab.utils.validation import read_json
+
+INSTEAD = f"set TEXTSEP_LAION_CLAP to a folder with the files of {LAION_CLAP.repo}"
 
 
 class LaionClapEncoder:
@@ -27,12 +29,12 @@ class LaionClapEncoder:
     Args:
         folder: an unfused ClapModel as transformers saves it, with its feature extractor and
             tokenizer; None for the one that TEXTSEP_LAION_CLAP names, or else
-            laion/clap-htsat-unfused in the hub's cache, filled by a download (618 MB) where it is
-            empty. Every checkpoint has a space of its own: keep to the one you trained with.
+            laion/clap-htsat-unfused in the hub's cache, which `download` fills (618 MB). Every
+            checkpoint has a space of its own: keep to the one you trained with.
 
     Raises:
         ImportError: transformers is not installed.
-        FileNotFoundError: the folder does not exist, or a download is forbidden.
+        FileNotFoundError: the folder does not exist, or a download is not allowed.
         ConnectionError: the download failed.
         ValueError: the folder holds something else, or a fused checkpoint.
 
@@ -49,11 +51,16 @@ class LaionClapEncoder:
         if own is not None and not own.is_dir():
             raise FileNotFoundError(f"The folder with a LAION CLAP '{own}' does not exist.")
         _require_transformers()
-        instead = f"set TEXTSEP_LAION_CLAP to a folder with the files of {LAION_CLAP.repo}"
-        folder = own or LAION_CLAP.fetch(instead)
+        folder = own or LAION_CLAP.fetch(INSTEAD)
         _check_config(folder)
         self._model, self._feature_extractor, self._tokenizer = _load(folder)
         self.dim = self._model.config.projection_dim
+
+    @classmethod
+    def download(cls) -> None:
+        """Fill the hub's cache, where neither it nor the environment has the weights."""
+        if chosen(None, "TEXTSEP_LAION_CLAP") is None:
+            LAION_CLAP.fetch(INSTEAD, allowed=True)
 
     @classmethod
     def status(cls) -> EncoderStatus:
@@ -132,7 +139,7 @@ def _require_transformers() -> None:
 def _check_config(folder: Path) -> None:
     """Refuse what transformers would load with no more than a warning."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         kind, audio = config["model_type"], config.get("audio_config") or {}
     except UNREADABLE as error:
         raise ValueError(_wrong(folder, "no readable config.json")) from error

@@ -10,17 +10,19 @@ References:
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import onnxruntime
+from msgspec import Meta, Struct
 from tokenizers import Tokenizer
 
 from textsep_lab.encoders.hub import EncoderStatus
 from textsep_lab.encoders.queries import clean_all
 from textsep_lab.utils import paths
+from textsep_lab.utils.validation import checked, read_json
 
 CACHE_SIZE = 8192  # texts remembered by one encoder; 384 float32 each, 6 MB in all
 
@@ -51,14 +53,19 @@ class MiniLMEncoder:
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
         folder = paths.checkpoints_dir() / "text-encoder" if folder is None else Path(folder)
         card = _read_card(folder)
-        self.name: str = card["name"]
-        self.dim: int = card["dim"]
-        self.weights_sha256: str = card["sha256"]["model.onnx"]
-        tokenizer = Tokenizer.from_buffer(_read_checked(folder, "tokenizer.json", card))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(card["max_tokens"])
-        self._tokenizer = tokenizer
-        self._session = _open_session(_read_checked(folder, "model.onnx", card), threads)
+        self.name: str = card.name
+        self.dim: int = card.dim
+        model = _read_checked(folder, "model.onnx", card)
+        self.weights_sha256: str = card.sha256["model.onnx"]
+        tokenizer = _read_checked(folder, "tokenizer.json", card)
+        try:
+            self._tokenizer = Tokenizer.from_buffer(tokenizer)
+            self._tokenizer.no_padding()
+            self._tokenizer.enable_truncation(card.max_tokens)
+            self._session = _open_session(model, threads)
+        except Exception as error:  # both libraries have classes of their own
+            said = "holds no tokenizer and network that can be read: restore it"
+            raise ValueError(f"The text encoder's folder '{folder}' {said}.") from error
         self._embed_cached = lru_cache(maxsize=CACHE_SIZE)(self._embed_one)
 
     @classmethod
@@ -98,18 +105,23 @@ def _read(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _read_card(folder: Path) -> dict:
+class _Card(Struct):
+    """What encoder.json says of the two other files; it may say more."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    dim: Annotated[int, Meta(ge=1, le=8192)]
+    max_tokens: Annotated[int, Meta(ge=3, le=512)]
+    sha256: dict[str, str]
+
+
+def _read_card(folder: Path) -> _Card:
     file = folder / "encoder.json"
-    try:
-        card = json.loads(_read(file))
-        return {key: card[key] for key in ("name", "dim", "max_tokens", "sha256")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"The text encoder's file '{file}' is damaged: restore it.") from error
+    return checked(_Card, read_json(_read(file), file), file, "is damaged")
 
 
-def _read_checked(folder: Path, name: str, card: dict) -> bytes:
+def _read_checked(folder: Path, name: str, card: _Card) -> bytes:
     data = _read(folder / name)
-    if hashlib.sha256(data).hexdigest() != card["sha256"].get(name):
+    if hashlib.sha256(data).hexdigest() != card.sha256.get(name):
         raise ValueError(f"The text encoder's file '{folder / name}' is damaged: restore it.")
     return data
 

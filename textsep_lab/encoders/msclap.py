@@ -52,13 +52,13 @@ class MSClapEncoder:
 
     Args:
         weights: the file CLAP_weights_2023.pth; None for the one that TEXTSEP_MSCLAP_WEIGHTS
-            names, or else the hub's cache, filled by a download (690 MB) where it is empty.
-            GPT-2's tokenizer.json is read from the folder ``gpt2`` beside the file, or else
-            likewise from the cache (1 MB).
+            names, or else the hub's cache, which `download` fills (690 MB). GPT-2's
+            tokenizer.json is read from the folder ``gpt2`` beside the file, or else likewise
+            from the cache (1 MB).
 
     Raises:
         ImportError: msclap is not installed.
-        FileNotFoundError: the file does not exist, or a download is forbidden.
+        FileNotFoundError: the file does not exist, or a download is not allowed.
         ConnectionError: the download failed.
         ValueError: the file holds other weights.
 
@@ -77,14 +77,14 @@ class MSClapEncoder:
         if own is not None and not own.is_file():
             raise FileNotFoundError(f"The CLAP weights '{own}' do not exist.")
         msclap = _import_network()
-        instead = "set TEXTSEP_MSCLAP_WEIGHTS to the file CLAP_weights_2023.pth"
-        weights = own or MSCLAP.fetch(instead) / MSCLAP.files[0]
-        tokenizer = _beside(weights)
-        if not tokenizer.is_file():
-            instead = f"put it beside the weights as '{tokenizer}'"
-            tokenizer = GPT2_TOKENIZER.fetch(instead) / GPT2_TOKENIZER.files[0]
+        weights, tokenizer = _files(own, allowed=False)
         self._network = _load_network(msclap, weights)
         self._tokenizer = _read_tokenizer(tokenizer)
+
+    @classmethod
+    def download(cls) -> None:
+        """Fill the hub's cache with what neither it nor the environment has."""
+        _files(chosen(None, "TEXTSEP_MSCLAP_WEIGHTS"), allowed=True)
 
     @classmethod
     def status(cls) -> EncoderStatus:
@@ -192,6 +192,18 @@ def unit(row: np.ndarray) -> np.ndarray:
     """Return `row` at length 1, float32."""
     row = np.asarray(row, np.float64)
     return (row / np.linalg.norm(row)).astype(np.float32)
+
+
+def _files(weights: Path | None, allowed: bool) -> tuple[Path, Path]:
+    """Return the files of the weights and of the tokenizer, from the hub where need be."""
+    if weights is None:
+        instead = "set TEXTSEP_MSCLAP_WEIGHTS to the file CLAP_weights_2023.pth"
+        weights = MSCLAP.fetch(instead, allowed) / MSCLAP.files[0]
+    tokenizer = _beside(weights)
+    if not tokenizer.is_file():
+        instead = f"put it beside the weights as '{tokenizer}'"
+        tokenizer = GPT2_TOKENIZER.fetch(instead, allowed) / GPT2_TOKENIZER.files[0]
+    return weights, tokenizer
 
 
 def _beside(weights: Path) -> Path:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from textsep_lab.data import captions
 from textsep_lab.utils.paths import atomic_write
+from textsep_lab.utils.tensors import open_tensors, read_header
 
 if TYPE_CHECKING:
     from textsep_lab.encoders.base import TextEncoder
@@ -103,15 +103,22 @@ class QueryClassifier:
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"The query classifier '{path}' is missing: restore it.")
-        try:
-            with safe_open(path, framework="np") as file:
-                labels = tuple((file.metadata() or {})["labels"].split("\n"))
-                tensors = [file.get_tensor(name).astype(np.float32) for name in TENSORS]
-        except (SafetensorError, KeyError) as error:
-            raise ValueError(f"'{path}' is damaged: it holds no query classifier.") from error
-        shapes, n = [x.shape for x in tensors], tensors[1].shape[0]
-        if shapes != [(len(labels), dim), (n, dim), (n, len(labels))]:
+        header = read_header(path)
+        labels = tuple(header.metadata.get("labels", "").split("\n"))
+        # The sizes first: whoever wrote the file may ask for more memory than there is.
+        rows = header.shapes.get(TENSORS[1], ())[:1]
+        shapes = [(len(labels), dim), (*rows, dim), (*rows, len(labels))]
+        wanted = dict(zip(TENSORS, shapes, strict=True))
+        if header.shapes.keys() != wanted.keys() or not all(labels):
+            raise ValueError(f"'{path}' is damaged: it holds no query classifier.")
+        if header.shapes != wanted or len(labels) < 2:
             raise ValueError(f"The query classifier '{path}' was made for other embeddings.")
+        if not set(header.dtypes.values()) <= {"F16", "F32"}:
+            raise ValueError(f"'{path}' is damaged: its numbers are no float16 or float32.")
+        with open_tensors(path, "np") as file:
+            tensors = [file.get_tensor(name).astype(np.float32) for name in TENSORS]
+        if not all(np.isfinite(each).all() for each in tensors):
+            raise ValueError(f"'{path}' is damaged: some of its numbers are not finite.")
         return cls(labels, *tensors)
 
 

@@ -27,30 +27,44 @@ def encoders() -> Registry:
     return Registry("encoder", {**TEXT_ENCODERS, **JOINT_ENCODERS})
 
 
-def load_encoder(name: str = DEFAULT_TEXT_ENCODER) -> TextEncoder:
+def load_encoder(name: str = DEFAULT_TEXT_ENCODER, download: bool = False) -> TextEncoder:
     """Return the encoder of that name; the same object at every call.
+
+    Args:
+        download: fetch its weights if they are not on this machine.
 
     Raises:
         ValueError: no encoder has that name.
+        FileNotFoundError: its weights are not here; the sentence says what would be downloaded.
         ImportError: it needs an extra that is not installed.
 
     Example:
         >>> load_encoder().dim
         384
     """
-    return _make(encoders().check(name))
+    return _load(encoders(), name, download)
 
 
-def load_joint_encoder(name: str = DEFAULT_JOINT_ENCODER) -> JointEncoder:
-    """Return the encoder of that name, which must embed audio, too.
+def load_joint_encoder(
+    name: str = DEFAULT_JOINT_ENCODER, download: bool = False
+) -> JointEncoder:
+    """Return the encoder of that name, which must embed audio, too; see `load_encoder`.
 
     Raises:
         ValueError: no encoder has that name, or it only embeds text.
+        FileNotFoundError: its weights are not here; the sentence says what would be downloaded.
         ImportError: it needs an extra that is not installed.
     """
     if name in TEXT_ENCODERS and name not in JOINT_ENCODERS:
         raise ValueError(f"The encoder {name} embeds text only, not audio: choose another.")
-    return _make(JOINT_ENCODERS.check(name))
+    return _load(JOINT_ENCODERS, name, download)
+
+
+def _load(among: Registry, name: str, download: bool) -> Any:
+    kind = among.load(name)
+    if download and hasattr(kind, "download"):
+        kind.download()
+    return _make(name)
 
 
 @cache

@@ -12,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 
 from textsep_lab import plots
 from textsep_lab.session.recordings import BUNDLED, Recording, open_esc50, open_example
-from textsep_lab.session.request import Query, Request, Run
+from textsep_lab.session.request import Request, Run
 from textsep_lab.session.session import Session
 from textsep_lab.signal import audio
+from textsep_lab.signal.timegate import check_windows
+from textsep_lab.utils.validation import checked, read_json
 
 FORMAT = "textsep recipe 1"
 TRACKS = ("input", "output", "residual")
@@ -88,39 +91,47 @@ def recipe(run: Run) -> bytes:
     return (json.dumps(facts(run), indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def open_recipe(session: Session, data: bytes) -> Request:
+class _Source(Struct):
+    name: str
+    source: Literal["example", "esc50", "file"]
+    sha256: str
+
+
+class _Recipe(Struct):
+    """What of a recipe is read; it also says what came out, and by which version."""
+
+    format: Annotated[str, Meta(pattern=f"^{FORMAT}$")]
+    recording: _Source
+    request: dict[str, Any]
+
+
+def open_recipe(session: Session, data: bytes, name: str = "recipe.json") -> Request:
     """Open the recording of a recipe in a session and return what was asked.
 
     A file that was uploaded cannot be opened again from here: it must be open already.
+
+    Args:
+        name: of the recipe's file, for an error's sentence.
 
     Raises:
         ValueError: not a recipe, or it was made with a recording that is not open.
         FileNotFoundError: it was made with a clip of ESC-50, which is not on disk.
     """
+    problem = "is not a recipe of a session"
+    said = checked(_Recipe, read_json(data, name, problem), name, problem)
+    request, source = checked(Request, said.request, name, problem, defaults=False), said.recording
     try:
-        given = json.loads(data)
-        if given["format"] != FORMAT:
-            raise ValueError("another format")
-        request, source = _request(given["request"]), given["recording"]
-        name, kind, sha256 = (str(source[key]) for key in ("name", "source", "sha256"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError("This is not a recipe of a session: give a JSON one has saved.") from error
-    request = request.checked()
-    if session.recording.sha256 != sha256:
-        recording = _open(name, kind)
-        if recording is None or recording.sha256 != sha256:
-            raise ValueError(f"This recipe was made with '{name}': open that recording first.")
+        request = request.checked()
+    except ValueError as error:
+        raise ValueError(f"'{name}' {problem}: {error}") from error
+    if session.recording.sha256 != source.sha256:
+        recording = _open(source.name, source.source)
+        if recording is None or recording.sha256 != source.sha256:
+            raise ValueError(f"'{name}' was made with '{source.name}': open that recording first.")
         session.open(recording)
+    if request.windows is not None:
+        check_windows(request.windows, session.recording.duration)
     return request
-
-
-def _request(given: dict[str, Any]) -> Request:
-    queries = tuple(Query(query["text"], query["mode"]) for query in given["queries"])
-    windows = given["windows"]
-    if windows is not None:
-        windows = tuple((float(start), float(end)) for start, end in windows)
-    strength, fade = float(given["strength"]), float(given["fade"])
-    return Request(queries, windows, fade, strength, given["method"], int(given["components"]))
 
 
 def _open(name: str, kind: str) -> Recording | None:

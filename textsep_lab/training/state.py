@@ -82,8 +82,9 @@ def load(path: str | Path) -> tuple[dict[str, dict[str, torch.Tensor]], Progress
     metadata = read_header(path).metadata
     if "progress" not in metadata:
         raise ValueError(f"'{path}' is not a training state.")
-    said = read_json(metadata["progress"].encode(), path, LARGEST_PROGRESS, nan=True)
-    progress = checked(Progress, said, path, "is not a training state")
+    data, problem = metadata["progress"].encode(), "is not a training state"
+    said = read_json(data, path, problem, LARGEST_PROGRESS, nan=True)
+    progress = checked(Progress, said, path, problem)
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in read_tensors(path).items():
         name, _, rest = key.partition("/")

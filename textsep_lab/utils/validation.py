@@ -22,6 +22,7 @@ T = TypeVar("T")
 def read_json(
     source: str | Path | bytes,
     name: str | Path | None = None,
+    problem: str = "is damaged",
     largest: int = LARGEST,
     nan: bool = False,
 ) -> Any:
@@ -32,6 +33,7 @@ def read_json(
 
     Args:
         name: what an error's sentence calls it, by default the path.
+        problem: how an error's sentence goes on, before it gives the reason.
         largest: bytes that are read at most.
         nan: take NaN and infinities for numbers, as `json` writes them.
 
@@ -54,16 +56,15 @@ def read_json(
             parse_float=_float,
             parse_int=_int,
         )
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         reason = "it is not text in UTF-8"
-        raise ValueError(f"'{name}' is damaged: {reason}.") from error
     except json.JSONDecodeError as error:
         reason = f"it is not JSON ({error.msg} in line {error.lineno})"
-        raise ValueError(f"'{name}' is damaged: {reason}.") from error
     except ValueError as error:
-        raise ValueError(f"'{name}' is damaged: {error}.") from error
-    except RecursionError as error:
-        raise ValueError(f"'{name}' is damaged: it is nested too deeply.") from error
+        reason = str(error)
+    except RecursionError:
+        reason = "it is nested too deeply"
+    raise ValueError(f"'{name}' {problem}: {reason}.")
 
 
 def checked(
@@ -78,7 +79,7 @@ def checked(
     Args:
         kind: a dataclass, whose keys must all be known to it, or a type of msgspec's.
         name: of the file.
-        problem: how an error's sentence begins, before it names the field.
+        problem: how an error's sentence goes on, before it names the field.
         defaults: a dataclass's field that is missing has its default.
 
     Raises:
