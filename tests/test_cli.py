@@ -198,11 +198,11 @@ def test_an_output_folder_that_is_a_file(run, tmp_path, noise):
 
 def test_a_damaged_checkpoint(run, tmp_path, noise):
     (tmp_path / "bad.safetensors").write_bytes(b"\0" * 100)
-    (tmp_path / "bad.json").write_text('{"format": "textsep_lab-checkpoint-2", "sha256": "0"}')
+    (tmp_path / "bad.json").write_text('{"format": "textsep_lab-checkpoint-2"}')
     done = run(
         "separate", noise, "--query", "rain", "--checkpoint", "bad.safetensors", "--out", "o"
     )
-    refused(done, tmp_path, "bad.safetensors", out="o")
+    refused(done, tmp_path, "'bad.json' does not describe a checkpoint", out="o")
 
 
 def refused(done, folder, word, out="out"):

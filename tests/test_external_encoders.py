@@ -578,7 +578,10 @@ def test_nothing_is_downloaded_unasked(hub, tmp_path, capsys, monkeypatch):
     )
     with pytest.raises(FileNotFoundError, match=said):
         registry.load_encoder("laion-clap")
-    with stand_in_msclap(tmp_path), pytest.raises(FileNotFoundError, match=r"\(690 MB.*=1 to allow"):
+    with (
+        stand_in_msclap(tmp_path),
+        pytest.raises(FileNotFoundError, match=r"\(690 MB.*=1 to allow"),
+    ):
         registry.load_joint_encoder("msclap-2023")
     assert hub.sent == 0 and capsys.readouterr().err == ""
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ DEAD = 2**30
 def separation(level=0.1, samples=2000, container="WAV"):
     output = np.full((2, samples), level, np.float32)
     return Separation(
-        input=2 * output, output=output, residual=output, mask=np.ones((4, 4), np.float32),
-        mask_hop=0.01, gate=np.ones(samples, np.float32), sample_rate=8000, query="rain",
+        input=2 * output, output=output, residual=output, masks=(),
+        gate=np.ones(samples, np.float32), sample_rate=8000, query="rain",
         mode="keep", windows=None, fade=0.0, method="unet", auto_windows=False, confidence=0.5,
         energy_share=level, format=AudioFormat(container, "VORBIS" if container == "OGG" else
         "PCM_16"),
@@ -131,17 +132,17 @@ def test_all_steps_are_tried(tmp_path, monkeypatch):
 
 def test_an_old_result_goes_as_a_whole_and_strangers_stay(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "output.aiff").write_text("mine")
+    (tmp_path / "output.mp3").write_text("mine")
     with transaction(tmp_path, NAMES) as new:
         for name in ("output.flac", "separation.png", "extra.csv"):
             (new / name).write_text("old")
         write_manifest(new, {})
     assert files(tmp_path) == {
-        "notes.txt", "output.aiff", "output.flac", "separation.png", "extra.csv", "result.json"
+        "notes.txt", "output.mp3", "output.flac", "separation.png", "extra.csv", "result.json"
     }  # fmt: skip
     separation().save(tmp_path, overwrite=True, figure=False)
     assert files(tmp_path) == {
-        "notes.txt", "output.aiff", "output.wav", "residual.wav", "result.json"
+        "notes.txt", "output.mp3", "output.wav", "residual.wav", "result.json"
     }  # fmt: skip
     assert verify(tmp_path, NAMES) is None
 
@@ -197,10 +198,8 @@ def test_a_failure_leaves_the_old_result_and_names_the_file_as_it_is_called(tmp_
     separation(0.1).save(tmp_path, figure=False)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(ValueError, match=r"'.*/output\.ogg' cannot be written") as caught:
-        from dataclasses import replace
-
-        replace(separation(container="OGG"), sample_rate=384_000).save(
-            tmp_path, overwrite=True, figure=False
+        replace(separation(), sample_rate=384_000).save(
+            tmp_path, overwrite=True, figure=False, container="OGG"
         )
     assert ".textsep" not in str(caught.value)
     with pytest.raises(FileNotFoundError) as missing, transaction(tmp_path, NAMES, True) as new:

@@ -12,7 +12,7 @@ import click
 from textsep_lab.cli.options import EXISTING, OneOf, refuse_same, settings_options
 from textsep_lab.cli.pipe import PIPE, separate_pipe
 from textsep_lab.separation.config import AUTO, SeparationSettings
-from textsep_lab.signal.config import ENCODINGS
+from textsep_lab.signal.config import ENCODINGS, FORMATS
 from textsep_lab.utils.paths import check_folder
 
 SHORT = 600.0  # seconds: a picture of more shows nothing
@@ -50,6 +50,9 @@ class AutoWindow(click.Command):
 @settings_options(SeparationSettings)
 @click.option("--out", type=EXISTING,
               help="Folder for the results.  [default: FILE's name and _separated]")  # fmt: skip
+@click.option("--format", "container", type=OneOf(FORMATS), default=None,
+              help="Write such files; ogg is lossy.  [default: as FILE, or wav if that is lossy]"
+              )  # fmt: skip
 @click.option("--raw", type=(OneOf(ENCODINGS), int, int), default=None,
               metavar="ENCODING RATE CHANNELS",
               help=f"How raw samples lie on a pipe, such as s16le 44100 2; {', '.join(ENCODINGS)}. "
@@ -59,7 +62,17 @@ class AutoWindow(click.Command):
 @click.option("--figure/--no-figure", default=None,
               help="Draw separation.png.  [default: if matplotlib is installed]")  # fmt: skip
 def separate(
-    recording, query, windows, auto_window, out, raw, checkpoint, overwrite, figure, **settings
+    recording,
+    query,
+    windows,
+    auto_window,
+    out,
+    raw,
+    checkpoint,
+    overwrite,
+    figure,
+    container,
+    **settings,
 ) -> None:
     """Keep or remove the sound that --query names in FILE.
 
@@ -85,8 +98,9 @@ def separate(
     out = out or Path(f"{recording.stem}_separated")
     check_result(out, [recording, checkpoint], overwrite)
     result, files = _separated(
-        recording, out, checkpoint, overwrite, figure, query=query, windows=asked, **settings
-    )
+        recording, out, checkpoint, overwrite, figure, container and container.upper(),
+        query=query, windows=asked, **settings,
+    )  # fmt: skip
     if auto_window:
         spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in result.windows)
         click.echo(f"“{result.query}” is detected from {spans}.")
@@ -96,7 +110,7 @@ def separate(
         click.echo(path)
 
 
-def _separated(recording, out, checkpoint, overwrite, figure, **asked) -> tuple:
+def _separated(recording, out, checkpoint, overwrite, figure, container, **asked) -> tuple:
     """Separate in memory what is short enough for a picture, the rest block by block."""
     from textsep_lab.separation.file import separate_file
     from textsep_lab.separation.separator import load_separator
@@ -105,10 +119,17 @@ def _separated(recording, out, checkpoint, overwrite, figure, **asked) -> tuple:
         figure = find_spec("matplotlib") is not None
     if is_short(recording):
         result = load_separator(checkpoint).separate(recording, **asked)
-        return result, result.save(out, overwrite=overwrite, figure=figure)
+        return result, result.save(out, overwrite, figure, container=container)
     if figure:
         click.echo(f"No picture is drawn of more than {SHORT / 60:g} minutes.", err=True)
-    result = separate_file(load_separator(checkpoint), recording, out, overwrite=overwrite, **asked)
+    result = separate_file(
+        load_separator(checkpoint),
+        recording,
+        out,
+        overwrite=overwrite,
+        container=container,
+        **asked,
+    )
     return result, result.files
 
 

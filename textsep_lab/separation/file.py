@@ -11,7 +11,7 @@ import numpy as np
 
 from textsep_lab.encoders.queries import clean_query
 from textsep_lab.separation.config import SeparationSettings
-from textsep_lab.separation.result import NAMES, Outcome
+from textsep_lab.separation.result import NAMES, TRACKS, Outcome, output_format
 from textsep_lab.separation.separator import Separator
 from textsep_lab.signal.audio_reader import AudioReader
 from textsep_lab.signal.audio_writer import AudioWriter
@@ -48,6 +48,7 @@ def separate_file(
     query: str,
     windows: list[Window] | str | None = None,
     overwrite: bool = False,
+    container: str | None = None,
     **settings: Any,
 ) -> SeparatedFile:
     """Separate a file of any length into a folder, block by block.
@@ -57,6 +58,7 @@ def separate_file(
     Args:
         source: an audio file, or a pipe.
         windows: as for `Separator.separate`; ``"auto"`` reads the file twice.
+        container: another than the file's, see `result.output_format`.
         settings: of `SeparationSettings`.
 
     Raises:
@@ -77,8 +79,8 @@ def separate_file(
     if isinstance(windows, str):
         windows = _detected(separator, source, query, windows)
     with AudioReader(source) as reader, transaction(folder, NAMES, overwrite) as new:
-        stored = reader.format.output()
-        names = [f"{track}{stored.ending}" for track in ("output", "residual")]
+        stored = output_format(reader.format, reader.format.dtype, container)
+        names = [f"{track}{stored.ending}" for track in TRACKS]
         known = (reader.promised_samples or 0) / reader.sample_rate
         if windows is not None and known:
             windows = check_windows(windows, known)
@@ -95,8 +97,8 @@ def separate_file(
                 )
                 for piece in stream:
                     output.write(piece.output)
-                    silent = np.zeros_like(piece.input) if piece.residual is None else None
-                    residual.write(piece.residual if silent is None else silent)
+                    rest = piece.residual
+                    residual.write(np.zeros_like(piece.input) if rest is None else rest)
         result = SeparatedFile(
             sample_rate=reader.sample_rate, channels=reader.channels,
             duration=stream.buffer.end / reader.sample_rate, query=query, mode=asked.mode,

@@ -5,7 +5,7 @@ Taught in notebook 00.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,17 +14,18 @@ import numpy as np
 
 from textsep_lab.separation.stream import LocalMask, join_masks
 from textsep_lab.signal import audio
+from textsep_lab.signal.audio_format import CONTAINERS, AudioFormat, default_format, holds
 from textsep_lab.signal.timegate import Window
 from textsep_lab.utils.transactions import MANIFEST, transaction, write_manifest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ENDINGS = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg"}
+TRACKS = ("output", "residual")
 FIGURE = "separation.png"
 #: All files that a result may have beside ``result.json``, see `utils.transactions`.
 NAMES = (
-    *(f"{track}{e}" for track in ("output", "residual") for e in dict.fromkeys(_ENDINGS.values())),
+    *(f"{track}{ending}" for track in TRACKS for ending in dict.fromkeys(CONTAINERS.values())),
     FIGURE,
 )
 
@@ -113,7 +114,7 @@ class Separation(Outcome):
     auto_windows: bool
     confidence: float
     energy_share: float
-    format: audio.AudioFormat | None = None
+    format: AudioFormat | None = None
     components: int = 8
     unwanted: str | None = None
 
@@ -150,23 +151,28 @@ class Separation(Outcome):
         overwrite: bool = False,
         figure: bool = True,
         facts: dict[str, Any] | None = None,
+        container: str | None = None,
     ) -> list[Path]:
         """Write output, residual, figure and ``result.json`` to `folder`, all of them or none.
 
-        Audio keeps the input's rate, channels and, for WAV, FLAC and OGG, its sample format.
+        Audio is written as the input's file was, so that samples outside the windows are the
+        file's, bit for bit; as WAV if that was lossy, or none.
         An earlier result goes as a whole; other files in `folder` are left alone. ``result.json``
         has the `summary`, `facts` and the SHA-256 of the files, see `utils.transactions.verify`.
+
+        Args:
+            container: another than the input's, see `output_format`.
 
         Raises:
             FileExistsError: a result is there already and `overwrite` is False.
             OSError: the folder cannot be made or written, or another run is writing to it.
         """
         folder = Path(folder)
-        ending, subtype = self._file_type()
-        names = [f"output{ending}", f"residual{ending}", MANIFEST]
+        stored = output_format(self.format, self.input.dtype, container)
+        names = [*(f"{track}{stored.ending}" for track in TRACKS), MANIFEST]
         with transaction(folder, NAMES, overwrite) as new:
-            audio.save(new / names[0], self.output, self.sample_rate, subtype)
-            audio.save(new / names[1], self.residual, self.sample_rate, subtype)
+            for name, waveform in zip(names, (self.output, self.residual), strict=False):
+                audio.save(new / name, waveform, self.sample_rate, format=stored)
             if figure:
                 from textsep_lab import plots
 
@@ -175,7 +181,25 @@ class Separation(Outcome):
             write_manifest(new, {**self.summary(), **(facts or {})})
         return [folder / name for name in names]
 
-    def _file_type(self) -> tuple[str, str | None]:
-        if self.format is None or self.format.container not in _ENDINGS:
-            return ".wav", None
-        return _ENDINGS[self.format.container], self.format.subtype
+
+def output_format(
+    stored: AudioFormat | None, dtype: np.dtype | type, container: str | None = None
+) -> AudioFormat:
+    """Return how a result is written, by how its input was stored, if it was a file.
+
+    Args:
+        dtype: of the samples.
+        container: another one that is wished for, such as OGG, which loses something.
+
+    Example:
+        >>> output_format(AudioFormat("MP3", "MPEG_LAYER_III"), np.float32).container
+        'WAV'
+    """
+    if stored is None:
+        stored = AudioFormat("WAV", "DOUBLE" if np.dtype(dtype) == np.float64 else "FLOAT")
+    kept = stored.output()
+    if container is None or container == kept.container:
+        return kept
+    if holds(container, kept.subtype):
+        return replace(kept, container=container, endian="FILE")
+    return default_format(container)

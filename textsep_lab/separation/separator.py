@@ -307,9 +307,9 @@ class Separator:
 def _read(
     recording: str | Path | np.ndarray, sample_rate: int | None
 ) -> tuple[np.ndarray, int, audio.AudioFormat | None]:
-    waveform, sample_rate = audio.read(recording, sample_rate)
-    stored = audio.file_format(recording) if isinstance(recording, str | Path) else None
-    return waveform, sample_rate, stored
+    if isinstance(recording, str | Path):
+        return audio.load_with_format(recording)
+    return *audio.read(recording, sample_rate), None
 
 
 def load_separator(checkpoint: str | Path | None = None) -> Separator:

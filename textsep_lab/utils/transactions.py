@@ -172,7 +172,8 @@ def _commit(folder: Path, new: Path, names: Collection[str]) -> None:
             replaced.write_text("{}")
         _sync(folder, new)
     for name in {*names, *(_named(replaced) or ())} - {*files, MANIFEST}:
-        (folder / name).unlink(missing_ok=True)
+        if os.path.lexists(folder / name):
+            (folder / name).unlink(missing_ok=True)
     for name in files:
         if (new / name).exists():
             (new / name).replace(folder / name)
@@ -199,7 +200,11 @@ def _removed(new: Path) -> Iterator[None]:
         yield
     finally:
         if not _half_in_place(new):
-            shutil.rmtree(new, ignore_errors=True)
+            try:
+                shutil.rmtree(new, ignore_errors=True)
+            except BaseException:  # Ctrl-C once more
+                shutil.rmtree(new, ignore_errors=True)
+                raise
 
 
 def _half_in_place(new: Path) -> bool:
