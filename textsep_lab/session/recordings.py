@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
-import soundfile as sf
 
 from textsep_lab.data import esc50, sounds
 from textsep_lab.data.mixtures import Recipe, render
 from textsep_lab.session import quickstart
 from textsep_lab.signal import audio
+from textsep_lab.signal.decode import AV_ENDINGS
 from textsep_lab.utils.paths import demo_data_dir
 
 MAX_BYTES = 64 * 2**20
+MAX_DECODED_BYTES = 2**30  # many channels or a high rate reach it before ten minutes
 MAX_SECONDS = 600.0
-#: Endings that libsndfile does not read and PyAV does.
-AV_ENDINGS = (".m4a", ".mp4", ".webm", ".aac", ".mov")
-ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", *AV_ENDINGS)
+ENDINGS = (
+    ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".caf", ".au", ".w64", ".rf64",
+    *AV_ENDINGS,
+)  # fmt: skip
 PEAK = 0.7  # of the examples
 BUNDLED = "Dog in the rain"
 #: Label and seed of each sound, the target first; training draws its seeds elsewhere.
@@ -46,10 +46,10 @@ class Recording:
 
     Args:
         name: of the file or the example.
-        waveform: float32 ``[channels, samples]``, full scale ±1.
+        waveform: ``[channels, samples]``, full scale ±1, see `audio.load`.
         sample_rate: in Hz.
         source: ``example``, ``esc50`` or ``file``.
-        format: how its file stored the samples, if libsndfile knows.
+        format: how its file stored the samples, if it was one.
     """
 
     name: str
@@ -86,8 +86,8 @@ def open_example(name: str = BUNDLED) -> Recording:
         5.0
     """
     if name == BUNDLED:
-        path = demo_data_dir() / "mixture.wav"
-        return Recording(name, *audio.load(path), "example", audio.file_format(path))
+        waveform, rate, stored = audio.load_with_format(demo_data_dir() / "mixture.wav")
+        return Recording(name, waveform, rate, "example", stored)
     if name not in EXAMPLES:
         raise ValueError(f"There is no example “{name}”: choose {', '.join(examples())}.")
     rate, seconds = quickstart.SAMPLE_RATE, quickstart.SECONDS
@@ -122,7 +122,8 @@ def open_esc50(filename: str) -> Recording:
     paths = table.loc[table["filename"] == filename, "path"].tolist()
     if not paths:
         raise ValueError(f"ESC-50 has no clip '{filename}'.")
-    return Recording(filename, *audio.load(paths[0]), "esc50", audio.file_format(paths[0]))
+    waveform, rate, stored = audio.load_with_format(paths[0])
+    return Recording(filename, waveform, rate, "esc50", stored)
 
 
 def open_bytes(name: str, data: bytes) -> Recording:
@@ -148,18 +149,11 @@ MP4 or WEBM.
         known = "WAV, FLAC, OGG, MP3, AIFF, M4A, MP4 or WEBM"
         raise ValueError(f"'{name}' has no ending of a recording: give {known}.")
     check_size(name, len(data))
-    if ending in AV_ENDINGS:
-        waveform, rate = _decode(name, data)
-        return Recording(name, audio.check_waveform(waveform, f"'{name}'"), rate)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{ending}"
-        path.write_bytes(data)
-        try:
-            with suppress(sf.LibsndfileError):  # `load` has the sentence for it
-                _check_length(name, sf.info(path).duration)
-            return Recording(name, *audio.load(path), "file", audio.file_format(path))
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(path), name)) from error
+    if not data:
+        raise ValueError(f"'{name}' is an empty file: give an audio file.")
+    with audio.AudioReader(io.BytesIO(data), name, MAX_SECONDS) as reader:
+        waveform = audio.collect(reader, MAX_DECODED_BYTES)
+        return Recording(name, waveform, reader.sample_rate, "file", reader.format)
 
 
 def check_size(name: str, size: int) -> None:
@@ -167,32 +161,3 @@ def check_size(name: str, size: int) -> None:
     if size > MAX_BYTES:
         have, limit = size / 2**20, MAX_BYTES // 2**20
         raise ValueError(f"'{name}' has {have:.0f} MB; the limit is {limit} MB: cut it first.")
-
-
-def _check_length(name: str, seconds: float) -> None:
-    if seconds > MAX_SECONDS:
-        limit = f"the limit here is {MAX_SECONDS / 60:.0f} minutes"
-        raise ValueError(f"'{name}' is too long: {limit}; cut it, or use `textsep separate`.")
-
-
-def _decode(name: str, data: bytes) -> tuple[np.ndarray, int]:
-    """Decode the first sound track with PyAV, at its own rate."""
-    try:
-        import av
-    except ImportError as error:
-        kind = Path(name).suffix[1:].upper()
-        raise ImportError(f"{kind} files need PyAV: pip install 'textsep-lab[av]'.") from error
-    blocks, seconds = [], 0.0
-    try:
-        with av.open(io.BytesIO(data)) as container:
-            if not container.streams.audio:
-                raise ValueError(f"'{name}' has no sound track.")
-            track = container.streams.audio[0]
-            resampler = av.AudioResampler(format="fltp")
-            for frame in container.decode(track):
-                blocks += [block.to_ndarray() for block in resampler.resample(frame)]
-                seconds += frame.samples / frame.sample_rate
-                _check_length(name, seconds)
-            return np.concatenate(blocks, axis=1), track.rate
-    except (av.FFmpegError, IndexError) as error:
-        raise ValueError(f"'{name}' cannot be read as audio: its content is damaged.") from error

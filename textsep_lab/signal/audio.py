@@ -105,9 +105,9 @@ def _check_fits(reader: AudioReader, samples: int, most: int) -> None:
 
 
 def _too_long(reader: AudioReader, samples: int) -> ValueError:
-    hours = samples / reader.sample_rate / 3600
+    minutes = samples / reader.sample_rate / 60
     return ValueError(
-        f"{reader.name} says it holds {hours:.1f} hours or more, too much for the memory at once: "
+        f"{reader.name} holds {minutes:.1f} minutes or more, too much to have in memory at once: "
         "`textsep separate` works on longer files in blocks."
     )
 

@@ -18,6 +18,7 @@ from textsep_lab.signal.audio_source import Part, View, cut_off, id3_size, read_
 
 # What programs leave as a length that write to a pipe (sox, ffmpeg, arecord, …); 0 is another.
 _OPEN_LENGTHS = (0x7F000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
+_STRAY = 2**16  # bytes behind the sound that nobody need understand
 _MOST_CHUNKS = 10_000  # a file of zeros is no chain of empty chunks
 
 
@@ -101,7 +102,13 @@ def _chunked_parts(file: BinaryIO, start: int, end: int, family: _Chunks, name: 
     length = _true_length(declared, end - place, is_open, width, name)
     if _is_mp3(file, start, end, family):
         return mpeg_parts(file, place, place, place + length, name)
-    _check_alone(file, place + length + -length % family.align, magic, name)
+    _check_alone(file, place + length, magic, name)
+    behind = place + length + -length % family.align
+    if end - behind > _STRAY and not _chunks_fit(file, behind, end, family):
+        raise ValueError(
+            f"{name} goes on for {end - behind} bytes behind the end that its header gives: repair "
+            "its header first."
+        )
     patches = {}
     if length != declared:
         header = (family.id_bytes + family.size_bytes) * family.counts_itself
@@ -110,7 +117,7 @@ def _chunked_parts(file: BinaryIO, start: int, end: int, family: _Chunks, name: 
 
 
 def _check_alone(file: BinaryIO, behind: int, magic: bytes, name: str) -> None:
-    if read_at(file, behind, 4) == magic:
+    if magic in read_at(file, behind, 4 + 7):  # there may be padding
         raise ValueError(f"{name} holds a second file behind its end: take them apart first.")
 
 
@@ -134,11 +141,13 @@ def _find_chunk(
 
 def _chunks_fit(file: BinaryIO, place: int, end: int, family: _Chunks) -> bool:
     """Return whether what lies behind `place` is chunks to the end, or nothing."""
+    header = family.id_bytes + family.size_bytes
     while place < end:
-        head = read_at(file, place, family.id_bytes + family.size_bytes)
+        head = read_at(file, place, header)
         size = int.from_bytes(head[family.id_bytes :], family.order)
-        place += len(head) + size + size % family.align
-        if not head[:4].isalnum() or place > end + 1:
+        size -= header * family.counts_itself
+        place += header + size + -size % family.align
+        if size < 0 or place > end + 1 or not all(32 <= byte < 127 for byte in head[:4]):
             return False
     return True
 
