@@ -18,12 +18,14 @@ import numpy as np
 from textsep_lab.encoders.hub import LAION_CLAP, EncoderStatus, chosen
 from textsep_lab.encoders.msclap import TEXT_TOKENS, UNREADABLE, embed_windows, to_mono, unit
 from textsep_lab.encoders.queries import clean_all
+from textsep_lab.encoders.sharing import Reopened
+from textsep_lab.utils.isolation import isolated
 from textsep_lab.utils.validation import read_json
 
 INSTEAD = f"set TEXTSEP_LAION_CLAP to a folder with the files of {LAION_CLAP.repo}"
 
 
-class LaionClapEncoder:
+class LaionClapEncoder(Reopened):
     """LAION's CLAP (HTSAT and RoBERTa), whose text and audio share one space (an extra).
 
     Args:
@@ -53,6 +55,7 @@ class LaionClapEncoder:
         _require_transformers()
         folder = own or LAION_CLAP.fetch(INSTEAD)
         _check_config(folder)
+        self.arguments = (None if own is None else own.resolve(),)
         self._model, self._feature_extractor, self._tokenizer = _load(folder)
         self.dim = self._model.config.projection_dim
 
@@ -76,6 +79,7 @@ class LaionClapEncoder:
         download = "" if own or folder else LAION_CLAP.describe()
         return EncoderStatus(cls.name, cls.dim, True, installed, folder, download, extra="laion")
 
+    @isolated()
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return unit-length embeddings float32 [n, dim] of n queries.
 
@@ -87,6 +91,7 @@ class LaionClapEncoder:
         rows = [unit(self._embed_text(text)) for text in clean_all(texts)]
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
+    @isolated()
     def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return the unit-length embedding float32 [dim] of one recording.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from textsep_lab.models.clap import extract_features, pool
 from textsep_lab.models.config import ClapConfig
 from textsep_lab.signal import audio
 from textsep_lab.utils import paths
+from textsep_lab.utils.isolation import isolated
 
 NAME = "mini-clap"
 REMEMBERED = 4  # recordings
@@ -76,8 +78,19 @@ class MiniClapEncoder:
         self.weights_sha256 = checkpoints.fingerprint(self.info)
         self.dim: int = self.network.config.dim
         self.frame_hop: float = self.network.config.frame_hop
+        self._forget()
+
+    def _forget(self) -> None:
         self._remembered: dict[tuple, torch.Tensor] = {}
         self._embed_cached = lru_cache(maxsize=CACHED)(self._embed_texts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        caches = ("_remembered", "_embed_cached")
+        return {key: value for key, value in vars(self).items() if key not in caches}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
 
     @classmethod
     def status(cls) -> EncoderStatus:
@@ -93,6 +106,7 @@ class MiniClapEncoder:
         """
         return self._embed_cached(tuple(clean_all(texts))).copy()
 
+    @isolated()
     @torch.no_grad()
     def _embed_texts(self, texts: tuple[str, ...]) -> np.ndarray:
         points = self.text_encoder.embed_text(list(texts))
@@ -100,6 +114,7 @@ class MiniClapEncoder:
             points = self.classifier.expected_embedding(points)
         return self.network.embed_text(torch.from_numpy(points)).numpy()
 
+    @isolated()
     @torch.no_grad()
     def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return the unit-length embedding float32 ``[dim]`` of one recording.
@@ -113,6 +128,7 @@ class MiniClapEncoder:
         features = self._features(waveform, sample_rate)
         return self.network.embed(pool(features))[0].numpy()
 
+    @isolated()
     @torch.no_grad()
     def embed_frames(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return an embedding for every `frame_hop` seconds, float32 ``[frames, dim]``."""

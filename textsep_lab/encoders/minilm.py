@@ -21,13 +21,14 @@ from tokenizers import Tokenizer
 
 from textsep_lab.encoders.hub import EncoderStatus
 from textsep_lab.encoders.queries import clean_all
+from textsep_lab.encoders.sharing import Reopened
 from textsep_lab.utils import paths
 from textsep_lab.utils.validation import checked, read_json
 
 CACHE_SIZE = 8192  # texts remembered by one encoder; 384 float32 each, 6 MB in all
 
 
-class MiniLMEncoder:
+class MiniLMEncoder(Reopened):
     """The default encoder: all-MiniLM-L6-v2 with int8 weights, offline, on the CPU.
 
     Mean pooling (Reimers & Gurevych 2019) and scaling to unit length are part of the ONNX graph.
@@ -51,6 +52,8 @@ class MiniLMEncoder:
     NAME = "minilm-l6-int8"  # of the shipped one
 
     def __init__(self, folder: Path | None = None, threads: int = 1) -> None:
+        # The shipped one may lie elsewhere in another process.
+        self.arguments = (None if folder is None else Path(folder).resolve(), threads)
         folder = paths.checkpoints_dir() / "text-encoder" if folder is None else Path(folder)
         card = _read_card(folder)
         self.name: str = card.name

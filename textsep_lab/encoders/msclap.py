@@ -23,7 +23,9 @@ import numpy as np
 
 from textsep_lab.encoders.hub import GPT2_TOKENIZER, MSCLAP, EncoderStatus, chosen
 from textsep_lab.encoders.queries import clean_all
+from textsep_lab.encoders.sharing import Reopened
 from textsep_lab.signal import audio
+from textsep_lab.utils.isolation import isolated
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -44,7 +46,7 @@ TEXT_ENCODER: dict[str, Any] = {"n_layer": 12, "n_head": 12, "n_embd": 768, "voc
 AUDIO_ENCODER = ("HTSAT", 768, 1024, 44100, 1024, 320, 64, 50, 8000, 527)
 
 
-class MSClapEncoder:
+class MSClapEncoder(Reopened):
     """Microsoft CLAP 2023, whose text and audio share one space of 1024 dimensions (an extra).
 
     Of msclap only the network is used: its own wrapper needs torchaudio, crops long audio at
@@ -78,6 +80,7 @@ class MSClapEncoder:
             raise FileNotFoundError(f"The CLAP weights '{own}' do not exist.")
         msclap = _import_network()
         weights, tokenizer = _files(own, allowed=False)
+        self.arguments = (None if own is None else own.resolve(),)
         self._network = _load_network(msclap, weights)
         self._tokenizer = _read_tokenizer(tokenizer)
 
@@ -105,6 +108,7 @@ class MSClapEncoder:
         download = " and ".join(files.describe() for files in missing)
         return EncoderStatus(cls.name, cls.dim, True, installed, weights, download, extra="msclap")
 
+    @isolated()
     def embed_text(self, texts: list[str]) -> np.ndarray:
         """Return unit-length embeddings float32 [n, 1024] of n queries.
 
@@ -116,6 +120,7 @@ class MSClapEncoder:
         rows = [unit(self._embed_text(text)) for text in clean_all(texts)]
         return np.stack(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
+    @isolated()
     def embed_audio(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return the unit-length embedding float32 [1024] of one recording.
 
@@ -249,7 +254,7 @@ def _load_network(msclap: ModuleType, weights: Path) -> nn.ModuleDict:
             raise KeyError(f"no {min(lost)}")
     except UNREADABLE as error:
         raise ValueError(f"'{weights}' does not hold the weights of {MSCLAP.title}.") from error
-    return network.eval()
+    return network.float().eval()
 
 
 def _read_tokenizer(file: Path) -> Tokenizer:

@@ -18,6 +18,7 @@ import torch
 from safetensors.numpy import save_file
 
 from textsep_lab.data import captions
+from textsep_lab.utils.isolation import isolated
 from textsep_lab.utils.paths import atomic_write
 from textsep_lab.utils.tensors import open_tensors, read_header
 
@@ -54,6 +55,7 @@ class QueryClassifier:
     paraphrases: np.ndarray
     dual_coefficients: np.ndarray
 
+    @isolated()
     def __call__(self, embedding: np.ndarray) -> np.ndarray:
         """Return P(a query means this label) ``[…, labels]`` for embeddings ``[…, dim]``."""
         # By torch, as in `similarity`: NumPy's threads would be in its way.
@@ -64,6 +66,7 @@ class QueryClassifier:
         logits = INVERSE_TEMPERATURE * (torch.exp(-GAMMA * distance) @ dual)
         return logits.softmax(-1).numpy()
 
+    @isolated()
     def expected_embedding(self, embedding: np.ndarray) -> np.ndarray:
         """Return the mean label embedding under P(label | query), float32 ``[…, dim]``.
 

@@ -1,19 +1,17 @@
-"""How encoders travel to other processes: as what they were made with, not as what they hold."""
+"""How encoders travel to other processes: as what they were made from, not as what they hold."""
 
 from __future__ import annotations
 
-from copy import copy
 from functools import lru_cache
 from typing import Any
 
-KEPT = 4  # encoders that one process has opened for what came from others
+KEPT = 4  # encoders that a process keeps open for what comes from others
 
 
 class Reopened:
-    """An encoder whose weights cannot be pickled, or need not be.
+    """An encoder that is pickled as `arguments`: another process reads its weights anew, once.
 
-    It is pickled as `arguments`; another process reads the weights anew, once for all that comes.
-    A copy is the encoder itself: it never changes.
+    A copy is the encoder itself, as it never changes.
 
     Example:
         >>> import pickle
@@ -24,10 +22,11 @@ class Reopened:
         (True, True)
     """
 
-    arguments: tuple
+    arguments: tuple  # of its class, hashable
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (type(self), *self.arguments)
+        weights = getattr(self, "weights_sha256", None)
+        return _reopen, (type(self), weights, *self.arguments)
 
     def __copy__(self) -> Any:
         return self
@@ -37,8 +36,8 @@ class Reopened:
 
 
 @lru_cache(maxsize=KEPT)
-def _reopen(kind: type, *arguments: Any) -> Any:
-    return kind(*arguments)
-
-
-__all__ = ["Reopened", "copy"]
+def _reopen(kind: type, weights: str | None, *arguments: Any) -> Any:
+    encoder = kind(*arguments)
+    if getattr(encoder, "weights_sha256", None) != weights:
+        raise ValueError(f"The encoder {encoder.name} has other weights here than where it was.")
+    return encoder

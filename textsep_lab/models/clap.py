@@ -17,11 +17,13 @@ from torch.nn import functional as F
 
 from textsep_lab.models.config import ClapConfig
 from textsep_lab.signal.stft import Stft, to_bands
+from textsep_lab.utils.isolation import isolated
 
 Tensor = torch.Tensor
 CHUNK_FRAMES = 256  # of the output: half a minute
 
 
+@isolated()
 def log_mel(waveform: Tensor, config: ClapConfig) -> Tensor:
     """Return band levels relative to the clip's, in units of 20 dB, floored at -80 dB.
 

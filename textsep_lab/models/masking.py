@@ -14,6 +14,7 @@ import torch
 from textsep_lab.models.config import UNetConfig
 from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.signal.stft import Stft, band_matrix, resample_frames, to_bands, to_bins
+from textsep_lab.utils.isolation import isolated
 from textsep_lab.utils.progress import progress
 
 Tensor = torch.Tensor
@@ -37,6 +38,7 @@ def network_stft(config: UNetConfig) -> Stft:
     return Stft(config.n_fft, config.hop_length)
 
 
+@isolated()
 def features(magnitude: Tensor, level: Tensor, config: UNetConfig) -> Tensor:
     """Return what the network sees: magnitudes in its bands, relative to the clip's level.
 
@@ -54,6 +56,7 @@ def features(magnitude: Tensor, level: Tensor, config: UNetConfig) -> Tensor:
     return to_bands(magnitude, config.n_bands, config.sample_rate)
 
 
+@isolated()
 def band_power(waveform: np.ndarray, config: UNetConfig) -> Tensor:
     """Return the power in each row of the network's mask, ``[n_freq, frames]``.
 
@@ -97,6 +100,7 @@ def estimate_mask(
     return network(inputs, query) if network.training else in_chunks(network, inputs, query)
 
 
+@isolated()
 def in_chunks(
     network: SeparationNetwork, inputs: Tensor, query: Tensor | None, chunk: int = CHUNK_FRAMES
 ) -> Tensor:
@@ -120,6 +124,7 @@ def in_chunks(
     return masks[0] if len(masks) == 1 else torch.cat(masks, -1)
 
 
+@isolated()
 def apply_mask(mask: Tensor, waveform: Tensor, sample_rate: int, config: UNetConfig) -> Tensor:
     """Apply a mask of the network to waveforms at any sample rate.
 

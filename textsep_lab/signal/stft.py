@@ -86,7 +86,7 @@ class Stft:
 @lru_cache(maxsize=32)
 @torch.inference_mode(False)  # what is cached here may later take part in training
 def _window(n_fft: int, device: torch.device) -> Tensor:
-    return torch.hann_window(n_fft, device=device).sqrt()
+    return torch.hann_window(n_fft, device=device, dtype=torch.float32).sqrt()
 
 
 def hz_to_mel(frequency: np.ndarray | float) -> np.ndarray:
