@@ -256,6 +256,18 @@ def test_a_recording_that_comes_in_blocks_is_heard_as_in_one(detector, tones):
     assert whole.duration == parts.duration
 
 
+def test_the_spans_of_several_sounds_are_those_of_any(detector, tones):
+    wave = tones(4.0, ("low", 0.5, 1.0), ("high", 3.0, 4.0))
+    found = detector.spans(wave, RATE, ["low", "high"])
+    np.testing.assert_allclose(found, [(0.5, 1), (3, 4)], atol=0.11)
+
+
+@pytest.mark.parametrize("label", ["not a dog", "dog and rain", "dog but not rain"])
+def test_a_label_names_one_sound(detector, label):
+    with pytest.raises(ValueError, match=f"^“{label}” is no label: name one sound in each.$"):
+        detector.detect(np.ones((1, 8000)), ["rain", label], sample_rate=RATE)
+
+
 # What is refused
 
 

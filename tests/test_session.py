@@ -135,6 +135,18 @@ def test_kept_sounds_are_added_and_removed_ones_taken_from_them(session, separat
     assert run.request.mode == "keep"
 
 
+def test_to_keep_everything_but_a_sound_is_to_remove_it_among_others_too(session):
+    but, plain = (
+        session.separate(Request((Query("rain"), other)))
+        for other in (Query("everything but the siren"), Query("the siren", "remove"))
+    )
+    assert np.array_equal(but.result.output, plain.result.output)
+    alone = session.separate(Request((Query("everything but the siren"),)))
+    assert alone.request.mode == "remove"
+    gone = session.separate(Request((Query("the siren", "remove"),)))
+    assert np.array_equal(alone.result.output, gone.result.output)
+
+
 def test_several_removed_sounds_are_taken_away_together(session, separator):
     run = session.separate(Request((Query("rain", "remove"), Query("siren", "remove"))))
     mask = sum(masks_of(separator, session.recording, "rain", "siren")).clamp(max=1)

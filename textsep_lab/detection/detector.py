@@ -5,7 +5,7 @@ Taught in notebook 07.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,10 +19,11 @@ from textsep_lab.detection.similarity import Similarities, compare
 from textsep_lab.detection.spans import activity_spans
 from textsep_lab.encoders.base import JointEncoder
 from textsep_lab.encoders.queries import clean_query
+from textsep_lab.encoders.query_grammar import parse_query
 from textsep_lab.encoders.registry import load_joint_encoder
 from textsep_lab.signal import audio
 from textsep_lab.signal.stretches import Buffer
-from textsep_lab.signal.timegate import Window
+from textsep_lab.signal.timegate import Window, check_windows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +110,10 @@ class Detector:
         features = np.append(features, energy_feature(energy_share))
         return float(self.calibration.confidence(features))
 
-    def spans(self, recording: np.ndarray | Buffer, sample_rate: int, query: str) -> list[Window]:
-        """Return when the queried sound is active.
+    def spans(
+        self, recording: np.ndarray | Buffer, sample_rate: int, sounds: str | Sequence[str]
+    ) -> list[Window]:
+        """Return when a sound, or any of several, is active.
 
         Args:
             recording: as for `similarity.compare`.
@@ -118,10 +121,12 @@ class Detector:
         Returns:
             Pairs (start, end) in seconds, sorted; empty where it is not heard.
         """
+        sounds = [sounds] if isinstance(sounds, str) else list(sounds)
         if not isinstance(recording, Buffer):
             recording = audio.check_waveform(recording)
-        similarities = compare(recording, sample_rate, [query], self.encoder)
-        return self.active_spans(similarities, 0)
+        similarities = compare(recording, sample_rate, sounds, self.encoder)
+        found = [x for k in range(len(sounds)) for x in self.active_spans(similarities, k)]
+        return check_windows(found, similarities.duration) if found else []
 
     def active_spans(
         self, similarities: Similarities, k: int, anyhow: bool = False
@@ -158,6 +163,9 @@ def _check_labels(labels: Iterable[str]) -> list[str]:
     if isinstance(labels, str):
         raise ValueError("The labels must be a list: write [label] for a single one.")
     labels = [clean_query(label) for label in labels]
+    for parsed in map(parse_query, labels):
+        if parsed.complement or parsed.unwanted or len(parsed.sounds) > 1:
+            raise ValueError(f"“{parsed.text}” is no label: name one sound in each.")
     if not labels:
         raise ValueError("The list of labels is empty: name at least one sound, or leave it out.")
     repeated = [label for k, label in enumerate(labels) if label in labels[:k]]

@@ -17,6 +17,7 @@ from textsep_lab.detection.detector import Detector, load_detector
 from textsep_lab.encoders.base import TextEncoder
 from textsep_lab.encoders.queries import clean_query
 from textsep_lab.encoders.query_classifier import QueryClassifier
+from textsep_lab.encoders.query_grammar import ParsedQuery, parse_query
 from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.models import checkpoints
 from textsep_lab.models.masking import Mask
@@ -110,7 +111,8 @@ class Separator:
             recording: path of an audio file, or a waveform ``[channels, samples]`` at
                 `sample_rate`, at any rate, with any number of channels. All channels get one
                 mask, so a stereo image stays where it is.
-            query: the sound in a few words, such as "dog barking".
+            query: the sound in a few words, such as "dog barking"; or several, or all but some, see
+                `encoders.query_grammar`.
             mode: ``keep`` leaves only that sound in the windows, ``remove`` all but it.
             windows: pairs (start, end) in seconds; None is the whole recording; ``"auto"`` is
                 where the sound is detected.
@@ -235,20 +237,38 @@ class Separator:
     ) -> Stream:
         masks = {(each.start, each.stop): each.mask for each in given}
 
+        parsed = parse_query(query)
+
         def mask(start: int, stop: int, waveform: np.ndarray) -> Mask:
-            found = masks.get((start, stop)) or self.mask(
-                waveform, sample_rate, query, asked.method, asked.components, asked.unwanted
-            )
+            found = masks.get((start, stop)) or self._union(waveform, sample_rate, parsed, asked)
             keep(LocalMask(start, stop, found))
             return found
 
         def presence(waveform: np.ndarray, share: float) -> float:
-            return self._confidence(waveform, sample_rate, query, share, asked.method)
+            return min(
+                self._confidence(waveform, sample_rate, sound, share, asked.method)
+                for sound in parsed.sounds
+            )
 
         edge = edge_samples(asked.fade, sample_rate)
-        return Stream(
-            buffer, sample_rate, Asked(asked.mode, windows, edge, mask, presence), advance
-        )
+        what = Asked(parsed.mode(asked.mode), windows, edge, mask, presence)
+        return Stream(buffer, sample_rate, what, advance)
+
+    def _union(
+        self, waveform: np.ndarray, sample_rate: int, parsed: ParsedQuery, asked: SeparationSettings
+    ) -> Mask:
+        """Return the mask of all sounds of a query together, each beside what is unwanted."""
+        unwanted: list[str | None] = [*parsed.unwanted]
+        unwanted += [asked.unwanted] if asked.unwanted is not None or not unwanted else []
+        found = [
+            [
+                self.mask(waveform, sample_rate, sound, asked.method, asked.components, other)
+                for other in unwanted
+            ]
+            for sound in parsed.sounds
+        ]
+        least = [torch.stack([each.values for each in row]).amin(0) for row in found]
+        return found[0][0]._replace(values=torch.stack(least).sum(0).clamp(0, 1))
 
     def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
         """Return how much of a waveform's energy is taken for the query; NaN for silence."""
@@ -282,7 +302,8 @@ class Separator:
         """
         if word != AUTO:
             raise ValueError(f"The windows are '{word}': give pairs (start, end), auto or None.")
-        found = self.detector.spans(recording, sample_rate, query)
+        sounds = parse_query(query).sounds
+        found = self.detector.spans(recording, sample_rate, sounds)
         if not found:
             raise ValueError(
                 f"“{query}” is detected nowhere in this recording: give windows yourself, or none."

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from numbers import Real
 
 from textsep_lab.encoders.queries import clean_query
+from textsep_lab.encoders.query_grammar import parse_query
 from textsep_lab.separation.config import MODES, SeparationSettings
 from textsep_lab.separation.registry import METHODS
 from textsep_lab.separation.result import Separation
@@ -27,6 +28,11 @@ class Query:
 
     text: str
     mode: str = SeparationSettings.mode
+
+    @property
+    def meant(self) -> str:
+        """What becomes of the sounds it names: to keep everything but one is to remove that one."""
+        return parse_query(self.text).mode(self.mode)
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,13 @@ class Request:
     @property
     def mode(self) -> str:
         """``keep`` if any sound is to be kept: then all else goes; otherwise ``remove``."""
-        return "keep" if any(query.mode == "keep" for query in self.queries) else "remove"
+        return "keep" if any(query.meant == "keep" for query in self.queries) else "remove"
 
     @property
     def title(self) -> str:
         """The sounds in a line; what is removed from what is kept has a minus."""
-        kept = [query.text for query in self.queries if query.mode == "keep"]
-        removed = [query.text for query in self.queries if query.mode == "remove"]
+        kept = [query.text for query in self.queries if query.meant == "keep"]
+        removed = [query.text for query in self.queries if query.meant == "remove"]
         if not kept:
             return " + ".join(removed)
         return " − ".join([" + ".join(kept), *removed])

@@ -18,6 +18,7 @@ import torch
 
 from textsep_lab.detection import gemini
 from textsep_lab.detection.detector import SILENCE, Detector, load_detector
+from textsep_lab.encoders.query_grammar import parse_query
 from textsep_lab.encoders.registry import JOINT_ENCODERS
 from textsep_lab.separation.config import MODES
 from textsep_lab.separation.result import Separation
@@ -191,8 +192,8 @@ class Session:
         masks = [_combine(dict(zip(request.queries, each, strict=True))) for each in by_query]
         one = singles[0]
         joined = self.separator.separate(
-            one.input, one.query, request.mode, one.windows, one.fade, one.sample_rate, one.method,
-            one.components, masks=masks,
+            one.input, parse_query(one.query).sounds[0], request.mode, one.windows, one.fade,
+            one.sample_rate, one.method, one.components, masks=masks,
         )  # fmt: skip
         return replace(joined, query=request.title, confidence=confidence)
 
@@ -200,7 +201,7 @@ class Session:
 def _combine(masks: dict[Query, LocalMask]) -> LocalMask:
     """Return one mask of many; see `Session`."""
     kept, removed = (
-        [each.mask.values for query, each in masks.items() if query.mode == mode] for mode in MODES
+        [each.mask.values for query, each in masks.items() if query.meant == mode] for mode in MODES
     )
     values = _union(kept or removed)
     if kept and removed:
