@@ -356,7 +356,12 @@ def test_check_waveform_returns_contiguous_float32_channels_first():
         ([np.nan], "NaN"),
         (None, "numbers"),
         ("dog.wav", "numbers"),
-        ([1 + 1j], "numbers"),
+        ([1 + 1j], "complex128, not of real numbers of known level"),
+        ([True, False], "bool, not"),
+        ([1, 2], "int64, not"),
+        (np.zeros(3, np.uint16), "uint16, not"),
+        (np.zeros(3, object), "object, not"),
+        ([[1.0], [1.0, 2.0]], "no array of numbers"),
     ],
 )
 def test_check_waveform_says_what_is_wrong(waveform, words):
@@ -364,6 +369,51 @@ def test_check_waveform_says_what_is_wrong(waveform, words):
         audio.check_waveform(waveform, "The thing")
     assert str(caught.value).startswith("The thing ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "becomes", "kind"),
+    [
+        ([-128, 0, 127], np.int8, [-1, 0, 127 / 128], np.float32),
+        ([0, 128, 255], np.uint8, [-1, 0, 127 / 128], np.float32),
+        ([-(2**15), 1], np.int16, [-1, 2**-15], np.float32),
+        ([-(2**31), 1], np.int32, [-1, 2**-31], np.float64),
+        ([0.5, -3], np.float16, [0.5, -3], np.float32),
+        ([0.5, -3], ">f4", [0.5, -3], np.float32),
+        ([2**-40, 1], np.float64, [2**-40, 1], np.float64),
+    ],
+)
+def test_check_waveform_scales_integers_by_their_type(values, dtype, becomes, kind):
+    checked = audio.check_waveform(np.array(values, dtype))
+    assert checked.tolist() == [becomes]
+    assert checked.dtype == kind
+    assert checked.dtype.isnative
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_check_waveform_copies_nothing_that_is_right(kind):
+    waveform = np.zeros((2, 10), kind)
+    assert audio.check_waveform(waveform) is waveform
+
+
+@pytest.mark.parametrize(
+    "rate", [44.1, 0, -8000, 1, 999, 768_001, np.nan, np.inf, True, np.True_, "44100", None, 8000j]
+)
+def test_a_bad_sample_rate_is_one_sentence(tmp_path, rate):
+    for call in (
+        lambda: audio.check_sample_rate(rate),
+        lambda: audio.read(noise(), rate),
+        lambda: audio.save(tmp_path / "x.wav", noise(), rate),
+    ):
+        with pytest.raises(ValueError, match=r"^[^\n]*(44100|needs its sample_rate in Hz)\.$"):
+            call()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rate", [1000, 44100, 44100.0, np.int64(768_000), np.float32(8000)])
+def test_whole_sample_rates_are_taken(tmp_path, rate):
+    assert audio.load(audio.save(tmp_path / "x.wav", noise(), rate))[1] == rate
+    assert isinstance(audio.read(noise(), rate)[1], int)
 
 
 # Resampling

@@ -15,12 +15,10 @@ from textsep_lab.utils.paths import shown
 
 #: Sample formats that hold every float32 value without rounding or clipping.
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
-#: Bits of the sample formats that hold integers without loss.
-BITS = {
-    "PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32,
-    "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32,
-    "DWVW_16": 16, "DWVW_24": 24,
-}  # fmt: skip
+#: Bits of the sample formats that hold integers and that libsndfile writes without loss.
+BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "ALAC_16": 16}
+# libsndfile 1.2.2 reads these well and writes them wrongly.
+_INSTEAD = {"ALAC_20": "PCM_24", "ALAC_24": "PCM_24", "ALAC_32": "PCM_32"}
 #: The containers that are written, and the file ending of each.
 CONTAINERS = {
     "WAV": ".wav", "WAVEX": ".wav", "RF64": ".rf64", "W64": ".w64", "AIFF": ".aiff",
@@ -94,11 +92,14 @@ class AudioFormat:
     def output(self) -> AudioFormat:
         """Return what a result is written as, so that untouched samples stay the file's.
 
-        A lossless format stays what it is. Lossy ones (MP3, Vorbis, ADPCM, …) become a float
-        WAV, and what is only read (MAT, AVR, …) a WAV of the same sample format.
+        A lossless format stays what it is; ALAC of 20 bits and more becomes PCM. Lossy ones
+        (MP3, Vorbis, ADPCM, …) become a float WAV, and what is only read (MAT, AVR, …) a WAV of
+        the same sample format.
         """
         if self.ending and self.lossless:
             return self
+        if self.subtype in _INSTEAD:
+            return replace(self, subtype=_INSTEAD[self.subtype])
         subtype = self.subtype if self.lossless and holds("WAV", self.subtype) else "FLOAT"
         return replace(self, container="WAV", subtype=subtype, endian="FILE")
 
@@ -119,8 +120,8 @@ def container_of(path: Path) -> str:
 
 
 def holds(container: str, subtype: str) -> bool:
-    """Return whether `container` can hold the sample format `subtype`."""
-    return bool(sf.check_format(container, subtype))
+    """Return whether `container` can be written with the sample format `subtype`."""
+    return subtype not in _INSTEAD and bool(sf.check_format(container, subtype))
 
 
 def default_format(container: str) -> AudioFormat:

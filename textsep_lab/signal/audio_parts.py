@@ -23,7 +23,7 @@ _MOST_CHUNKS = 10_000  # a file of zeros is no chain of empty chunks
 
 
 @dataclass(frozen=True)
-class _Chunks:
+class Chunks:
     """How a family of containers writes its chunks: lengths in bytes."""
 
     order: Literal["little", "big"]
@@ -36,17 +36,18 @@ class _Chunks:
     ends_with_data: bool = False  # libsndfile takes what follows for samples
 
 
-_W64 = _Chunks("little", 40, b"data", 16, 8, 8, counts_itself=True, ends_with_data=True)
+_W64 = Chunks("little", 40, b"data", 16, 8, 8, counts_itself=True, ends_with_data=True)
+AIFF = Chunks("big", 12, b"SSND")
 _FAMILIES = {
-    (b"RIFF", b"WAVE"): _Chunks("little", 12, b"data"),
-    (b"RIFX", b"WAVE"): _Chunks("big", 12, b"data"),
-    (b"RF64", b"WAVE"): _Chunks("little", 12, b"data"),
-    (b"FORM", b"AIFF"): _Chunks("big", 12, b"SSND"),
-    (b"FORM", b"AIFC"): _Chunks("big", 12, b"SSND"),
-    (b"FORM", b"8SVX"): _Chunks("big", 12, b"BODY"),
-    (b"FORM", b"16SV"): _Chunks("big", 12, b"BODY"),
+    (b"RIFF", b"WAVE"): Chunks("little", 12, b"data"),
+    (b"RIFX", b"WAVE"): Chunks("big", 12, b"data"),
+    (b"RF64", b"WAVE"): Chunks("little", 12, b"data"),
+    (b"FORM", b"AIFF"): AIFF,
+    (b"FORM", b"AIFC"): AIFF,
+    (b"FORM", b"8SVX"): Chunks("big", 12, b"BODY"),
+    (b"FORM", b"16SV"): Chunks("big", 12, b"BODY"),
 }
-_CAF = _Chunks("big", 8, b"data", 4, 8, 1)
+_CAF = Chunks("big", 8, b"data", 4, 8, 1)
 
 
 def find_parts(file: BinaryIO, name: str) -> list[Part]:
@@ -88,9 +89,9 @@ def _after_id3(file: BinaryIO) -> int:
     return place
 
 
-def _chunked_parts(file: BinaryIO, start: int, end: int, family: _Chunks, name: str) -> list[Part]:
+def _chunked_parts(file: BinaryIO, start: int, end: int, family: Chunks, name: str) -> list[Part]:
     magic = read_at(file, start, 4)
-    found = _find_chunk(file, start + family.first, end, family, family.data)
+    found = find_chunk(file, start + family.first, end, family, family.data)
     if found is None:
         return [Part(View(file, start, end))]  # libsndfile says what is wrong
     place, declared = found
@@ -121,8 +122,8 @@ def _check_alone(file: BinaryIO, behind: int, magic: bytes, name: str) -> None:
         raise ValueError(f"{name} holds a second file behind its end: take them apart first.")
 
 
-def _find_chunk(
-    file: BinaryIO, place: int, end: int, family: _Chunks, wanted: bytes
+def find_chunk(
+    file: BinaryIO, place: int, end: int, family: Chunks, wanted: bytes
 ) -> tuple[int, int] | None:
     """Return where the content of a chunk begins and how long it is said to be."""
     header = family.id_bytes + family.size_bytes
@@ -139,7 +140,7 @@ def _find_chunk(
     return None
 
 
-def _chunks_fit(file: BinaryIO, place: int, end: int, family: _Chunks) -> bool:
+def _chunks_fit(file: BinaryIO, place: int, end: int, family: Chunks) -> bool:
     """Return whether what lies behind `place` is chunks to the end, or nothing."""
     header = family.id_bytes + family.size_bytes
     while place < end:
@@ -152,7 +153,7 @@ def _chunks_fit(file: BinaryIO, place: int, end: int, family: _Chunks) -> bool:
     return True
 
 
-def _is_open(file: BinaryIO, place: int, declared: int, end: int, family: _Chunks) -> bool:
+def _is_open(file: BinaryIO, place: int, declared: int, end: int, family: Chunks) -> bool:
     """Return whether a length was left open, so that the sound goes on to the end of the file."""
     behind = place + max(0, declared)
     behind += -behind % family.align if family.align == 2 else 0
@@ -177,8 +178,8 @@ def _true_length(declared: int, there: int, is_open: bool, width: int, name: str
     return there if is_open else max(0, declared)
 
 
-def _is_mp3(file: BinaryIO, start: int, end: int, family: _Chunks) -> bool:
-    found = _find_chunk(file, start + family.first, end, family, b"fmt ")
+def _is_mp3(file: BinaryIO, start: int, end: int, family: Chunks) -> bool:
+    found = find_chunk(file, start + family.first, end, family, b"fmt ")
     return found is not None and read_at(file, found[0], 2) in (b"\x50\0", b"\x55\0")
 
 

@@ -67,7 +67,10 @@ class AudioReader:
             file = self._path
             if isinstance(file, str | Path):
                 file = undo.enter_context(open_source(file))
-            self._parts, sound = self._open(file, undo)
+            try:
+                self._parts, sound = self._open(file, undo)
+            except OSError as error:
+                raise self._unreadable(error) from error
             self.sample_rate = check_sample_rate(sound.samplerate, self.name)
             self.channels, stored = sound.channels, describe(sound)
             self.format = replace(stored, container="AV") if self._is_film else stored
@@ -135,11 +138,14 @@ class AudioReader:
             total += count
             yield block
         if part.view.error is not None:
-            raise OSError(f"{self.name} cannot be read: {part.view.error.strerror}.")
+            raise self._unreadable(part.view.error)
         if _is_cut_off(part, sound, total):
             raise cut_off(self.name)
         if sf._snd.sf_error(sound._file):
             raise ValueError(f"{self.name} is damaged: its samples cannot all be decoded.")
+
+    def _unreadable(self, error: OSError) -> OSError:
+        return OSError(f"{self.name} cannot be read: {error.strerror or error}.")
 
     def _check_length(self, samples: int) -> None:
         if self._max_seconds is not None and samples > self._max_seconds * self.sample_rate:

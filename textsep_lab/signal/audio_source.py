@@ -35,9 +35,10 @@ def open_source(path: str | Path) -> BinaryIO:
     _check_kind(Path(path), name)
     try:
         file = _on_disk(Path(path).open("rb"))  # noqa: SIM115 (the caller closes it)
+        empty = size_of(file) == 0
     except OSError as error:
         raise type(error)(f"{name} cannot be read: {error.strerror}.") from error
-    if size_of(file) == 0:
+    if empty:
         file.close()
         raise ValueError(f"{name} is an empty file: give an audio file.")
     return file

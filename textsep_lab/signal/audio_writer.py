@@ -21,9 +21,11 @@ from textsep_lab.signal.audio_format import (
     AudioFormat,
     container_of,
     default_format,
+    holds,
     write_extras,
 )
-from textsep_lab.signal.audio_source import BLOCK
+from textsep_lab.signal.audio_parts import AIFF, find_chunk
+from textsep_lab.signal.audio_source import BLOCK, size_of
 from textsep_lab.signal.waveform import check_sample_rate
 from textsep_lab.utils.paths import atomic_write, shown
 
@@ -85,6 +87,8 @@ class AudioWriter:
         stored = self.format
         try:
             # libsndfile would crash
+            if not holds(stored.container, stored.subtype):
+                raise ValueError("it cannot be written")
             if stored.container == "OGG" and (self.channels > 255 or self.sample_rate > 200000):
                 raise sf.LibsndfileError(1)
             return sf.SoundFile(
@@ -125,7 +129,7 @@ class AudioWriter:
             )
         try:
             self._sound.write(_stored(block, self.format.subtype).T)
-        except sf.LibsndfileError as error:
+        except (sf.LibsndfileError, AssertionError) as error:  # soundfile asserts that all is taken
             self._check_disk()
             raise self._refused(error) from error
         self._check_disk()
@@ -141,6 +145,8 @@ class AudioWriter:
             self._check_disk()
             if self._bytes == 0:
                 raise ValueError(f"{self._name} cannot be written: there are no samples.")
+            if self.format.container == "AIFF" and self._bytes % 2:
+                _mend_odd_aiff(self._file.file, int(self._bytes), self.channels)
 
     def __exit__(
         self,
@@ -166,6 +172,16 @@ class AudioWriter:
                 "clipped; write a float WAV to keep them.",
                 stacklevel=3,
             )
+
+
+def _mend_odd_aiff(file: BinaryIO, size: int, channels: int) -> None:
+    """Set the lengths right of an 8 bit file: libsndfile counts the byte of padding as a sample."""
+    end = size_of(file)
+    for name, field, value in ((b"COMM", 2, size // channels), (b"SSND", -4, size + 8)):
+        found = find_chunk(file, AIFF.first, end, AIFF, name)
+        if found is not None:
+            file.seek(found[0] + field)
+            file.write(value.to_bytes(4, "big"))
 
 
 def _stored(block: np.ndarray, subtype: str) -> np.ndarray:

@@ -75,8 +75,8 @@ def _as_float(waveform: np.ndarray, name: str) -> np.ndarray:
     )
 
 
-def check_sample_rate(sample_rate: Any, name: str = "The sample rate") -> int:
-    """Return a sample rate as a whole number of Hz.
+def check_sample_rate(sample_rate: Any, name: str | None = None) -> int:
+    """Return a sample rate as a whole number of Hz; `name` is the file that has it.
 
     Raises:
         ValueError: not a whole number from 1 kHz to 768 kHz.
@@ -85,16 +85,12 @@ def check_sample_rate(sample_rate: Any, name: str = "The sample rate") -> int:
         >>> check_sample_rate(44100.0)
         44100
     """
-    numeric = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool | np.bool_)
-    if not (numeric and math.isfinite(sample_rate) and sample_rate == int(sample_rate)):
-        raise ValueError(f"{_rate_of(name)} {sample_rate}: give whole Hz, for example 44100.")
+    subject = "The sample rate is" if name is None else f"{name} has a sample rate of"
+    is_number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool | np.bool_)
+    if not (is_number and math.isfinite(sample_rate) and sample_rate == int(sample_rate)):
+        raise ValueError(f"{subject} {sample_rate!r}: give whole Hz, for example 44100.")
     if not MIN_RATE <= sample_rate <= MAX_RATE:
         raise ValueError(
-            f"{_rate_of(name)} {sample_rate:.0f} Hz: give {MIN_RATE} to {MAX_RATE} Hz, for example "
-            "44100."
+            f"{subject} {int(sample_rate)} Hz: give {MIN_RATE} to {MAX_RATE} Hz, for example 44100."
         )
     return int(sample_rate)
-
-
-def _rate_of(name: str) -> str:
-    return f"{name} is" if name == "The sample rate" else f"The sample rate of {name} is"
