@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import signal
+import sys
 
 import numpy as np
 import pandas as pd
@@ -21,6 +24,7 @@ from textsep_lab.signal.ideal_masks import ideal_ratio_mask
 from textsep_lab.signal.stft import to_bands
 from textsep_lab.training import loop, state
 from textsep_lab.training.config import SeparatorSettings
+from textsep_lab.training.interruption import Interruption
 from textsep_lab.training.loop import learning_rate_factor
 from textsep_lab.training.losses import (
     l1_loss,
@@ -431,3 +435,96 @@ def test_a_sidecar_with_senseless_settings_is_one_sentence(settings, changes):
     with pytest.raises(ValueError) as error:
         SeparatorSettings.from_sidecar(info)
     assert "\n" not in str(error.value)
+
+
+def steps_saved(settings, folder, monkeypatch, seconds_a_step):
+    """Train by a clock that a step moves on; return at which steps the state was written."""
+    now, saved, learn, save = [0.0], [], SeparatorRun.learn, SeparatorRun.save
+
+    def slow(self, batch):
+        now[0] += seconds_a_step
+        return learn(self, batch)
+
+    monkeypatch.setattr(SeparatorRun, "clock", lambda self: now[0])
+    monkeypatch.setattr(SeparatorRun, "learn", slow)
+    monkeypatch.setattr(SeparatorRun, "save", lambda self: saved.append(self.step) or save(self))
+    train(settings, folder, progress=False)
+    return saved
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps"), [(1.0, [4]), (31.0, [2, 4]), (61.0, [1, 2, 3, 4]), (20.0, [3, 4])]
+)
+def test_the_state_is_written_each_minute_and_at_the_end(
+    settings, tmp_path, monkeypatch, seconds, steps
+):
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 60.0)
+    saved = steps_saved(settings, tmp_path, monkeypatch, seconds)
+    assert sorted(set(saved)) == steps
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["batch", "learn", "score"])
+@pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be sent there")
+def test_a_run_that_a_signal_ends_goes_on_where_it_was(
+    settings, tmp_path, monkeypatch, number, where
+):
+    """Whether it comes between steps, in a step or in a validation, nothing is lost or half done."""
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 1e9)
+    whole = train(settings, tmp_path / "whole", progress=False)
+    method, calls = getattr(SeparatorRun, where), []
+
+    def interrupted(self, *given):
+        calls.append(1)
+        if len(calls) == (1 if where == "score" else 2):
+            os.kill(os.getpid(), number)
+        return method(self, *given)
+
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr(SeparatorRun, where, interrupted)
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit):
+        train(settings, tmp_path / "cut", progress=False)
+    assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    cut_at = state.load(tmp_path / "cut" / loop.STATE)[1].step
+    assert cut_at == {"batch": 1, "learn": 2, "score": 2}[where]
+    monkeypatch.setattr(SeparatorRun, where, method)
+    cut = train(settings, tmp_path / "cut", progress=False)
+
+    for name in (loop.STATE, loop.BEST):
+        a, b = (weights(run.parent / name) for run in (whole, cut))
+        assert a.keys() == b.keys()
+        assert all(torch.equal(a[key], b[key]) for key in a)
+    logs = [pd.read_csv(run.parent / "log.csv").drop(columns="seconds") for run in (whole, cut)]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_step(monkeypatch):
+    with Interruption() as interruption, pytest.raises(KeyboardInterrupt), interruption.hold():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not interruption.raised
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("it waited")
+    assert not interruption.raised  # so that nothing half done is saved
+
+
+def test_another_programs_handler_stays():
+    ours = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with Interruption():
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, ours)
+
+
+def test_a_state_of_another_network_is_one_sentence(settings, tmp_path):
+    path = train(dataclasses.replace(settings, steps=2), tmp_path, progress=False)
+    parts, progress = state.load(path.parent / loop.STATE)
+    for change in (
+        {"network": {}}, {"optimizer": {"9999.exp_avg": torch.zeros(2)}},
+        {"optimizer": {"x.exp_avg": torch.zeros(2)}},
+        {"optimizer": {"0.exp_avg": torch.zeros(7, 7)}},
+        {"average": {"n": torch.zeros(1)}},
+    ):  # fmt: skip
+        state.save(tmp_path / loop.STATE, {**parts, **change}, progress)
+        with pytest.raises(ValueError, match=r"state\.safetensors' is not the state of this run"):
+            train(settings, tmp_path, progress=False)

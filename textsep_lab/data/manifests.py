@@ -57,7 +57,7 @@ def read_manifest(path: str | Path) -> list[Recipe]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
         return [_recipe(row) for row in table.to_dict("records")]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
+        reason = " ".join(str(error).split()).rstrip(".")[:200]
         raise ValueError(f"'{path}' is not a manifest of mixtures: {reason}.") from error
 
 
