@@ -17,8 +17,8 @@ WORDINGS = sorted(
     }
 )
 PIECES = (
-    "not no and or but everything except dog rain barking . ? ! \x00 + & / the a neither nor without "
-    "remove keep only 🐶 won't is 5"
+    "not no and or but everything except dog rain barking . ? ! \x00 + & the a nor without "
+    "neither / remove keep only 🐶 won't is 5"
 )
 WORDS = PIECES.split()
 PROPERTY = settings(max_examples=200, deadline=None)
