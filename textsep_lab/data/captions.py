@@ -50,6 +50,16 @@ def labels() -> list[str]:
     return list(dict.fromkeys(row["label"] for row in _rows()))
 
 
+def paraphrases() -> list[str]:
+    """Return all paraphrases of all labels, in the table's order.
+
+    Example:
+        >>> len(paraphrases()), paraphrases()[1]
+        (6813, 'a plane flying overhead')
+    """
+    return [row["paraphrase"] for row in _rows()]
+
+
 def for_label(label: str, split: str = "train") -> list[str]:
     """Return the paraphrases of one label, the bare label first in the training split.
 

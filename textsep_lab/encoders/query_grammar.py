@@ -1,247 +1,313 @@
-"""What a query asks for: one sound, several, all but some, or one beside another. English.
+"""What a query says: sounds, a sound without another, or everything but them.
 
-The grammar, in four lines (letter case, articles and a final stop do not matter)::
+The grammar is small, and English; case, articles and punctuation do not matter:
 
-    query   = [please] [keep|only|just|isolate|extract …] list                these sounds
-            | everything but|all except|not|no|without|remove|mute the … list   all but these
-            | list  but not|except|without|minus  list                 the first, less the second
-    list    = sound {"," | and | or | plus | & | + sound}                           their union
+- "A and B", "A, B or C", "both A and B", "A plus B", "A & B", "A + B": all of these sounds
+  (`textsep_lab.encoders.conjunctions` says which "and" stands inside the name of one sound);
+- "everything but A", "all sounds except for A", "not A", "no A", "without A", "neither A nor B",
+  "non-A", "remove A", "mute A", "get rid of A", "I don't want A": everything but these sounds;
+- "A but not B", "A without B", "A, no B", "A minus B", "A except B", "keep A and remove B": A, and
+  B is unwanted;
+- "keep A", "isolate A", "I want to hear A", "only A", "nothing but A", "A please": A.
 
-"And" inside the name of one sound is no conjunction: known paraphrases stay whole, and so do two
-verbs of one actor ("a dog barking and growling"), two things that one verb or preposition has
-("knocking on wood and metal"), two adjectives, and set phrases ("rock and roll"). Taught in
-notebook 06.
+"remove everything but A" keeps A. A paraphrase of the table (`textsep_lab.data.captions`) is one
+sound whatever words it holds ("downpour no thunder"), unless it is a command to remove ("get rid
+of the ravens"). A negation inside a description stays there: in a relative clause ("an engine
+that will not start"), after will, can, does ("a car won't start"), in a compound ("non-stop
+rain"), in "without end". Any other negation, a double one, a condition, a question, and words that
+name no sound ("it", "nothing") are refused in a sentence that shows how to say it. Taught in
+notebook 02.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
-from textsep_lab.data import captions
+from textsep_lab.encoders.conjunctions import (
+    ARTICLE,
+    EDGES,
+    is_adjective,
+    is_paraphrase,
+    key,
+    relative_clause,
+    split_sounds,
+)
 from textsep_lab.encoders.queries import clean_query
-
-_COURTESY = re.compile(
-    r"^(please|(can|could|would) you( please)?|i (want|would like|'d like)( you)?( to)?|let me) ",
-    re.I,
-)
-_PLAIN = re.compile(
-    r"^((keep|give me|hear|isolate|extract)( only| just)? |(keep|hear)? ?(only|just) |nothing but )"
-    r"|^(the |a )?(sounds?|noises?) of ", re.I
-)  # fmt: skip
-_REST = re.compile(
-    r"^((everything|anything|all|every sound|all sounds|the rest)( else)? "
-    r"(but|except( for)?|apart from|besides|other than|without|excluding) "
-    r"|(remove|delete|eliminate|suppress|exclude|get rid of|take out|filter out|leave out) "
-    r"|(mute|cut|drop|silence)( out)? (?=(the|a|an|all|any|that|this)\b)"
-    r"|(do not|don't|i don't) (want|keep)( to hear)? |(not|no|without|except( for)?|minus) )", re.I
-)  # fmt: skip
-_LESS = re.compile(
-    r",? (?:but not|and not|but no|but without|and no|without|minus|except(?: for)?|excluding"
-    r"|apart from|other than|(?:and|then|but) (?:remove|mute|delete)) |, (?:not|no) ", re.I
-)  # fmt: skip
-_AND = re.compile(r"\s*,\s*(?:and |or |plus )?|\s+(?:[&+]|and|or|plus|as well as)\s+", re.I)
-_NEGATION = re.compile(r"\b(not|no|without|neither|nor|never|none|except|unless|n't)\b", re.I)
-# "An engine that will not start" is one sound.
-_HARMLESS = re.compile(
-    r"\b(will|would|does|do|did|is|are|was|were|can|could|has|have|that|which|who|of) (not|no)\b"
-    r"|\bcannot\b|\b\w+n't\b", re.I
-)  # fmt: skip
-_QUESTION = re.compile(
-    r"^(is|are|was|were|do|does|did|what|which|where|when|who|why|how|if|unless)\b.*"
-    r"(\?$|\b(there|you|it|i)\b)", re.I
-)  # fmt: skip
-_SET_PHRASES = re.compile(
-    r"\b(rock|salt|drum|rhythm|black|back|up|on|in|over|round|again|hustle|pots|knife|bow|stop|call"
-    r"|bits|now|hide|bed|fish|horse|loud|to) and (roll|pepper|bass|blues|white|forth|down|off|out"
-    r"|over|round|again|bustle|pans|fork|arrow|go|response|pieces|then|seek|breakfast|chips"
-    r"|carriage|clear|fro)\b", re.I
-)  # fmt: skip
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_PREPOSITIONS = _words(
-    "of on in at with against between from into through over under by to near around inside "
-    "outside upon across for behind"
-)
-_ADJECTIVES = _words(
-    "loud soft long short slow fast quick high low deep heavy light sharp hard small big old wet "
-    "dry warm cold steady distant close quiet strong weak dull bright rough harsh gentle sudden "
-    "rapid repeated far away faint large little shrill"
-)
-_ARTICLES = _words("a an the some any all")
-_NO_SOUNDS = _ARTICLES | _words(
-    "it that this them those these something anything everything nothing none"
-)
-_WHOLE = "\0"  # stands for an "and" that joins nothing
 
 
 @dataclass(frozen=True)
 class ParsedQuery:
-    """What a query asks for.
+    """What a query says.
 
     Args:
-        text: the query as it was asked, without surplus whitespace.
-        sounds: one or more, whose union is meant.
-        complement: everything but these is meant: to keep them is to remove them.
-        unwanted: sounds that are named as not meant.
-
-    Example:
-        >>> parse_query("Everything but the dog and the rain.").sounds
-        ('the dog', 'the rain')
-        >>> print(parse_query("everything but the dog"))
-        everything but “the dog”
+        text: the query, cleaned, as asked.
+        sounds: one or more, in order; each, parsed by itself, is that one sound.
+        complement: everything but these sounds is meant: keep and remove are swapped.
+        unwanted: sounds that are named as not belonging to these; none if `complement`.
+        imperative: a verb says what to do ("keep", "remove"), so the caller's mode does not.
     """
 
     text: str
     sounds: tuple[str, ...]
     complement: bool = False
     unwanted: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        named = " and ".join(f"“{sound}”" for sound in self.sounds)
-        less = " and ".join(f"“{sound}”" for sound in self.unwanted)
-        return ("everything but " * self.complement) + named + (f" without {less}" if less else "")
+    imperative: bool = False
 
     def mode(self, asked: str) -> str:
-        """Return what becomes of the sounds when `asked`, keep or remove, is asked of the query."""
-        return {"keep": "remove", "remove": "keep"}[asked] if self.complement else asked
+        """Return what to do with `sounds`, ``keep`` or ``remove``, where `asked` is the mode set.
+
+        Example:
+            >>> parse_query("not the dog").mode("keep"), parse_query("not the dog").mode("remove")
+            ('remove', 'keep')
+            >>> parse_query("remove the dog").mode("remove")
+            'remove'
+        """
+        said = "keep" if self.imperative else asked
+        return {"keep": "remove", "remove": "keep"}[said] if self.complement else said
+
+
+class _UnclearError(ValueError):
+    """The grammar does not hold what was said."""
+
+
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+_POLITE = _regex(
+    r"(?:(?:please|just|now|(?:can|could|would|will) (?:you|i)|let's|i(?: only| just)? (?:want|need"
+    r"|would like|wish)(?: you)? to|i'd (?:like|love)(?: you)? to),? )+"
+)
+# Some of these verbs are nouns as well: they count as verbs before "the" and its like.
+_REMOVE = (
+    r"(?:remove|delete(?! (?:key|button))|erase|eliminate|suppress|exclude|discard|get rid of"
+    r"|do away with|(?:take|cut|filter|leave|edit|strip|block|cancel|tune) (?:out|away)"
+    r"|mute(?! (?:swan|trumpet|button|key))"
+    r"|(?:cut|kill|stop|silence|filter|block|cancel|reduce|lower|drop|lose|strip|attenuate|hide"
+    r"|(?:turn|switch) (?:off|down))(?= (?:the|that|this|these|those|my|our|his|her|all|any|every"
+    r"|everything|anything)\b)"
+    r"|i (?:don't|do not|dont|never) (?:want|need|like)(?: to hear)?)"
+)
+_REMOVES = _regex(rf"{_REMOVE} (?P<rest>.+)|(?:take|leave) (?P<between>.+) out"
+                  r"|(?P<before>.+), (?:remove|mute|delete)(?: it)?")  # fmt: skip
+_KEEPS = _regex(
+    r"(?:keep|isolate|extract|separate(?= (?:the|a|an|that|my)\b)|leave(?: in)?(?= (?:only|just|the"
+    r"|my)\b)|(?:let me )?hear|listen to|(?:give|get) me|i(?: only| just)? (?:want|need|would like)"
+    r"|i'd (?:like|love)) (?P<rest>.+)"
+)
+_ONLY = _regex(r"(?:only|just|solely|nothing (?:but|except(?: for)?|other than|else but)) ")
+_TAIL = _regex(r"(?:,? (?:please|only|alone|(?:(?:and|but) )?nothing else)[\s.!]*)+$")
+_CARRIER = _regex(  # "remove the dog from my last recording"
+    r" (?:from|in|on|out of) (?:(?:the|this|that|my|our|a) )?(?:[\w-]+ ){0,2}(?:recording|audio|mix"
+    r"|track|song|video|call|clip|file|take|podcast|voiceover|interview|footage|soundtrack|screencast|vlog)$"
+)
+_EXCEPT = r"except(?:ing)?(?: for)?|excluding|other than|apart from|aside from|minus"
+_EVERYTHING = _regex(
+    r"(?:(?:everything|anything|all(?: of it| (?:the )?(?:other )?(?:sounds?|noises?|audio))?"
+    r"|every(?: other)? (?:sound|noise|thing)|any(?: other)? (?:sound|noise)"
+    r"|(?:the )?(?:whole |entire |full )?(?:recording|audio|mix|mixture|rest))(?: else)?,? )"
+    rf"(?:but(?: not| for)?|{_EXCEPT}|besides|save(?: for)?|bar|without|not"
+    r"|(?:that|which)(?: is|'s| are) not|(?:that|which) (?:isn't|aren't)) (?P<rest>.+)"
+)
+_NOT = r"not|no|without(?: any)?"
+_NEGATED = _regex(
+    rf"(?:(?:and|but) )?(?:{_NOT}|neither(?=.* nor )|{_EXCEPT}) "
+    r"(?!(?:only|just|so|very|quite|too|really|even|yet|all|every|always|fully|if|one)\b)(?P<rest>.+)"
+)
+_COMPOUND = _regex(r"(?:non|no)-(?P<rest>.+?)(?: (?:sounds?|noises?|audio))?")
+_NAMED_NO = _regex(r"no (?:parking|entry|smoking|man's|trespassing|\d)")
+_WITHOUT_END = (
+    r"(?:an? |any )?(?:end|ending|stop|stopping|pause|pausing|break|breaks|rest|interruptions?"
+    r"|ceasing|warning)\b"
+)
+_UNWANTED = _regex(
+    rf"(?:,? (?:but|and|yet) (?:{_NOT}|{_EXCEPT}|{_REMOVE})"
+    rf"|, (?:{_NOT}|{_REMOVE})"
+    rf"|,? (?:without(?: any)?|with no|rather than|instead of|{_EXCEPT})"
+    r"|(?P<bare> (?:not|no))) "
+    rf"(?!{_WITHOUT_END})"
+)
+# A marker said again: "no dog and no rain"; "everything except for the dog and for the rain".
+_AGAIN = _regex(rf"(?:(?:{_NOT}|nor|any|either|also|{_REMOVE}) )+")
+_EXCEPT_AGAIN = _regex(rf"(?:(?:{_EXCEPT}|for|but) )+")
+
+_NO_SOUND = frozenset(
+    "it its this that these those them they him her he she us we me you i one ones there is are be "
+    "everything anything something nothing everyone anyone all any some none both either neither "
+    "a an the sound sounds audio recording rest other others else not no only just and or but nor of".split()
+)
+_UNCLEAR = _regex(
+    # questions and conditions
+    r"^(?:is|are|was|were|do|does|did|has|have) (?:there|it|this|that|the|an?|you|we|i|any|they)\b"
+    r"|^(?:what|where|when|why|how|who|which)(?:'s| is| are| was| does| do| did| has) "
+    r"|^(?:is|are|was|were|do|does|did|can|could|will|would|should|what|where|when|why|how|who"
+    r"|which|whose)\b.*\?$"
+    r"|(?<!as )\b(?:if|unless|whether)\b"
+    # what begins or ends in the middle of something
+    r"|^(?:either|neither|nor|and|or|but|except|everything|anything|every (?:sound|noise)"
+    r"|all (?:sounds|noises)|nothing|no one|nobody|none|never|don't|do not|dont|cannot|can't|won't"
+    r"|(?:it|this|that|there|these|they)(?: is|'s| are|'re) (?:not?|never)) "
+    r"|,? (?:and|or|but|nor|not|without|except|minus|muted|(?<!being )removed|excluded|deleted)$"
+    r"|, (?:just|only|keep|but) |^(?:not|without|minus|except)$"
+)
+# A negation that belongs to a description: what is left of one after this is not understood.
+_DESCRIBES = _regex(
+    rf"\b(?:will|would|can|could|does|did|do) not\b|\bwithout {_WITHOUT_END}"
+    rf"|\bwith no {_WITHOUT_END}|(?<= )no$"
+)
+_NEGATION = _regex(
+    r"(?<![\w'-])(?:not|no|neither|nor|without|except|excepting|excluding|minus|but|instead"
+    r"|isn't|aren't|wasn't|weren't|hasn't|haven't|shouldn't|mustn't|don't)(?![\w'-])"
+)
 
 
 def parse_query(text: str) -> ParsedQuery:
-    """Return which sounds a query names, and how.
+    """Return what a query says; the module's first lines hold the grammar.
 
     Raises:
-        ValueError: no query, see `clean_query`, or a negation or a question that is not understood.
+        ValueError: no query (see `clean_query`), or one that the grammar does not hold.
 
     Example:
-        >>> parse_query("dog or rain").sounds, parse_query("not a dog").complement
-        (('dog', 'rain'), True)
-        >>> parse_query("a dog barking and growling").sounds
-        ('a dog barking and growling',)
+        >>> parse_query("dog and rain").sounds
+        ('dog', 'rain')
+        >>> parse_query("everything except the dog")
+        ParsedQuery(text='everything except the dog', sounds=('the dog',), complement=True, \
+unwanted=(), imperative=False)
+        >>> parse_query("rain but not thunder").unwanted
+        ('thunder',)
     """
     text = clean_query(text)
-    rest = text.rstrip(" .!;:")
-    if _is_known(rest):
-        return ParsedQuery(text, (text,))
-    if _QUESTION.search(rest):
-        raise _not_understood(text)
-    rest = _without(_COURTESY, rest)
-    if neither := re.fullmatch(r"neither (.+?) nor (.+)", rest, re.I):
-        return ParsedQuery(text, _sounds(text, ", ".join(neither.groups())), True)
-    if opening := _REST.match(rest):
-        again = rf"(,| and| or) {opening[0].strip()} "  # "no dog and no rain"
-        named = re.sub(again, r"\1 ", rest[opening.end() :], flags=re.I)
-        return ParsedQuery(text, _sounds(text, named), True)
-    rest = _without(_PLAIN, rest)
-    parts = _LESS.split(rest)
-    if len(parts) > 2 or (len(parts) == 2 and _HARMLESS.search(rest) and " not " in rest):
-        raise _not_understood(text)
-    unwanted = _sounds(text, parts[1]) if len(parts) == 2 else ()
-    sounds = _sounds(text, parts[0])
-    if not unwanted and len(sounds) == 1 and sounds[0] == text.rstrip(" .!;:"):
-        sounds = (text,)  # a plain query reaches the encoder as it is
-    return ParsedQuery(text, sounds, False, unwanted)
-
-
-def _without(opening: re.Pattern, text: str) -> str:
-    while (found := opening.match(text)) and found.end() < len(text):
-        text = text[found.end() :]
-    return text
-
-
-def _sounds(text: str, named: str) -> tuple[str, ...]:
-    """Split a list of sounds, none of which may be negated."""
-    named = _without(_PLAIN, re.sub(r"^(both|either) ", "", named.strip(), flags=re.I))
-    sounds = [sound for sound in _split(named) if sound]
-    for sound in sounds:
-        harmless = "" if _is_known(sound) else _HARMLESS.sub("", sound)
-        if sound.casefold() in _NO_SOUNDS or _NEGATION.search(harmless) or (
-            _PLAIN.match(sound) or _REST.match(sound)
-        ):  # fmt: skip
-            raise _not_understood(text)
     try:
-        cleaned = [clean_query(sound) for sound in sounds]
-    except ValueError:
-        raise _not_understood(text) from None
-    if not cleaned:
-        raise _not_understood(text)
-    return tuple(dict.fromkeys(cleaned))
+        return replace(_parse(text), text=text)
+    except _UnclearError:
+        raise ValueError(
+            f"“{text}” is not understood: name sounds as in 'dog', 'dog and rain', "
+            "'dog but not rain' or 'everything but the dog'."
+        ) from None
 
 
-def _split(named: str) -> list[str]:
-    """Split at conjunctions that join sounds."""
-    named = _SET_PHRASES.sub(lambda found: found[0].replace(" and ", f" {_WHOLE} "), named)
-    pieces, joints = _AND.split(named), _AND.findall(named)
-    out = [pieces[0]]
-    for joint, piece in zip(joints, pieces[1:], strict=True):
-        if _is_one(out[-1], piece, "," in joint):
-            out[-1] += joint + piece
-        else:
-            out.append(piece)
-    return [part.replace(_WHOLE, "and").strip() for part in out]
+def describe(parsed: ParsedQuery) -> str:
+    """Return a parsed query in words.
+
+    Example:
+        >>> describe(parse_query("neither the dog, please, nor RAIN"))
+        'everything but the dog and RAIN'
+        >>> describe(parse_query("piano + flute without a violin"))
+        'piano and flute but not a violin'
+    """
+    words = _listed(parsed.sounds, "and")
+    if parsed.complement:
+        return f"everything but {words}"
+    return f"{words} but not {_listed(parsed.unwanted, 'or')}" if parsed.unwanted else words
 
 
-def _is_one(left: str, right: str, comma: bool) -> bool:
-    """Tell whether what a conjunction joins is one sound."""
-    if _is_known(f"{left} and {right}"):
-        return True
-    if _is_known(left) and _is_known(right):
-        return False
-    before, after = (x.casefold().replace("-", " ").split() for x in (left, right))
-    if not before or not after:
-        return False
-    if before[-1] == after[0]:  # "louder and louder"
-        return True
-    acts = any(_verb(x) or x.endswith("ed") for x in before)
-    if _verb(after[0]) and acts and not _names_another(after):
-        return True
-    if [x for x in before if x not in _ARTICLES | _ADJECTIVES] == [] and before[-1] in _ADJECTIVES:
-        return True
-    if comma:  # "a dog barking, far away"
-        return after[0] in _PREPOSITIONS or all(x in _ADJECTIVES for x in after)
-    known = _is_known(right) or after[0] in _ARTICLES
-    return len(after) <= 2 and not known and bool(_PREPOSITIONS & set(before[1:]))
+def _listed(sounds: tuple[str, ...], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(sounds[:-1]), sounds[-1]]))
 
 
-def _names_another(words: list[str]) -> bool:
-    """Tell whether what begins with a verb has a thing of its own: "ringing bells"."""
-    return (
-        len(words) > 1 and words[1] not in _PREPOSITIONS | _ARTICLES and not words[1].endswith("ly")
-    )
+def _parse(text: str) -> ParsedQuery:
+    said = _normal(text)
+    verb, removes, rest = _command(said)
+    if is_paraphrase(said) and not removes:
+        return ParsedQuery(text, (text,), imperative=verb)
+    excepted, negated, rest = _complement(rest)
+    if removes and negated:
+        raise _UnclearError
+    again = _EXCEPT_AGAIN if excepted else _AGAIN if removes or negated else None
+    wanted, unwanted = (rest, "") if again else _unwanted(rest)
+    sounds = _sounds(wanted, again)
+    if sounds == (said.strip(EDGES),) and not unwanted:
+        _check_plain(said)
+        return ParsedQuery(text, (text,))
+    others = _sounds(unwanted, _AGAIN) if unwanted else ()
+    for sound in (*sounds, *others):
+        inner = _parse(sound)
+        if (inner.sounds, inner.complement, inner.unwanted) != ((sound,), False, ()):
+            raise _UnclearError
+    if {key(x) or x for x in sounds} & {key(x) or x for x in others}:
+        raise _UnclearError
+    return ParsedQuery(text, sounds, (removes or negated) != excepted, others, verb)
 
 
-def _verb(word: str) -> bool:
-    return word.endswith("ing") and len(word) > 4 and word not in ("string", "spring", "evening")
+def _normal(text: str) -> str:
+    """Return a query with one spelling for apostrophes, dashes, "and" and "minus"."""
+    text = text.replace("’", "'").replace(" \N{MINUS SIGN} ", " minus ")
+    text = re.sub(r" [–—-]+ ", ", ", text)
+    text = re.sub(r" [&+] |(?:(?<=\w\w)|(?<=[^\x00-\x7f]))[&+](?=\w\w|[^\x00-\x7f])", " and ", text)
+    return re.sub(r"\band/or\b", "or", text, flags=re.IGNORECASE)
 
 
-def _bare(sound: str) -> str:
-    """Return a sound as known ones are compared: small letters, no article, no punctuation."""
-    words = re.sub(r"[^\w\s'-]", " ", sound.casefold()).split()
-    while words and words[0] in _ARTICLES:
-        words = words[1:]
-    return " ".join(words)
+def _command(said: str) -> tuple[bool, bool, str]:
+    """Return whether a verb says what to do, whether it says to remove, and the rest."""
+    words = said.strip(EDGES)
+    polite = _POLITE.match(words)
+    words = words[polite.end() :] if polite and not is_paraphrase(words) else words
+    removes, keeps = _REMOVES.fullmatch(words), _KEEPS.fullmatch(words)
+    verb = removes or keeps
+    if verb:
+        words = _CARRIER.sub("", next(filter(None, verb.groups())))
+    elif not _REMOVES.fullmatch(said) and not polite:
+        words = said
+    return bool(verb), bool(removes), words
 
 
-def _is_known(sound: str) -> bool:
-    return _bare(sound) in _known()
+def _complement(rest: str) -> tuple[bool, bool, str]:
+    """Return whether it is "everything but ...", whether it is "not ...", and what follows."""
+    if is_paraphrase(rest):
+        return False, False, rest
+    rest = _ONLY.sub("", rest, count=1) if _ONLY.match(rest) else rest
+    trimmed = rest.strip(EDGES)
+    if match := _EVERYTHING.fullmatch(trimmed):
+        return True, False, match["rest"]
+    if match := _COMPOUND.fullmatch(trimmed):
+        if is_paraphrase(match["rest"]):
+            return False, True, match["rest"]
+    elif (match := _NEGATED.fullmatch(trimmed)) and not _NAMED_NO.match(trimmed):
+        return False, True, re.sub(rf",? (?=(?:{_NOT}|nor) )", " and ", match["rest"])
+    return False, False, rest
 
 
-@cache
-def _known() -> frozenset[str]:
-    """Return all labels and paraphrases, as `_bare` gives them."""
-    splits = ("train", "heldout", "ood")
-    texts = [x for label in captions.labels() for split in splits
-             for x in captions.for_label(label, split)]  # fmt: skip
-    return frozenset(map(_bare, texts))
+def _unwanted(rest: str) -> tuple[str, str]:
+    """Return what comes before and after "but not", "without" and the like; "" if none is there."""
+    for match in _UNWANTED.finditer(rest) if not is_paraphrase(rest) else ():
+        before, after = rest[: match.start()], rest[match.end() :]
+        described = relative_clause(before) < len(before) and not ARTICLE.match(after)
+        named = is_paraphrase(before) and is_paraphrase(after)
+        if before.strip(EDGES) and not described and (named or not match["bare"]):
+            return before, after
+    return rest, ""
 
 
-def _not_understood(text: str) -> ValueError:
-    return ValueError(
-        f"“{text}” is not understood: name sounds as in “dog”, “dog and rain”, “everything but the "
-        "dog” or “rain but not wind”."
-    )
+def _sounds(text: str, again: re.Pattern[str] | None = None) -> tuple[str, ...]:
+    """Return the sounds of a list, each once; `again` matches a marker said before each."""
+    text = _trim(text)
+    if not is_paraphrase(text):
+        text = re.sub(r"^both (?=.+ and )", "", text, flags=re.IGNORECASE)
+    sounds: dict[str, str] = {}
+    for part in split_sounds(text, commas=again is None):
+        if again and not is_paraphrase(part):
+            part = again.sub("", part, count=1) if again.match(part) else part
+        part = _trim(part)
+        if not part:
+            raise _UnclearError
+        sounds.setdefault(key(part) or part, part)
+    return tuple(sounds.values())
+
+
+def _trim(part: str) -> str:
+    part = re.sub(r",? please$", "", part.strip(EDGES), flags=re.IGNORECASE)
+    return part if is_paraphrase(part) else _TAIL.sub("", part).strip(EDGES)
+
+
+def _check_plain(said: str) -> None:
+    """Refuse a text that should name one sound and asks, negates or joins instead."""
+    words = re.findall(r"[\w'-]+", said.casefold())
+    if words and all(word in _NO_SOUND for word in words):
+        raise _UnclearError
+    if _UNCLEAR.search(said.lstrip(EDGES).rstrip(" .,;:!…\"'")):
+        raise _UnclearError
+    head = _DESCRIBES.sub("", said[: relative_clause(said)])
+    for match in _NEGATION.finditer(head):
+        if match[0].casefold() != "but" or not is_adjective(head[: match.start()].strip()):
+            raise _UnclearError
