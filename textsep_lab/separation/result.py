@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textsep_lab.encoders.query_grammar import parse_query
+from textsep_lab.encoders.query_grammar import describe, parse_query
 from textsep_lab.separation.stream import LocalMask, join_masks
 from textsep_lab.signal import audio
 from textsep_lab.signal.audio_format import CONTAINERS, AudioFormat, default_format, holds
@@ -53,7 +53,7 @@ class Outcome:
         share = self.energy_share
         return {
             "query": self.query,
-            "understood_as": str(parse_query(self.query)),
+            "understood_as": describe(parse_query(self.query)),
             "mode": self.mode,
             "windows_s": self.windows,
             "auto_windows": self.auto_windows,
@@ -75,12 +75,12 @@ class Outcome:
         if np.isnan(self.energy_share):
             return [f"There is only silence in {where}: nothing to separate."]
         parsed = parse_query(self.query)
-        taken = str(replace(parsed, complement=False))
-        said = [] if taken == f"“{self.query}”" else [f"Understood as {parsed}."]
+        taken, meant = describe(replace(parsed, complement=False)), describe(parsed)
+        said = [] if meant == self.query else [f"Understood as “{meant}”."]
         there = "they are" if len(parsed.sounds) > 1 else "it is"
         return [
             *said,
-            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for {taken}.",
+            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for “{taken}”.",
             f"Confidence that {there} there: {100 * self.confidence:.0f} %.",
         ]
 
