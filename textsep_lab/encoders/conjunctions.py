@@ -1,6 +1,6 @@
 """Which "and" joins two sounds, and which stands inside the name of one. Taught in notebook 02.
 
-`split_sounds` divides at and, or, plus, &, + and at the commas of a list. What stays together:
+`split_sounds` divides at and, or, plus, then, &, + and at the commas of a list. What stays together:
 
 1. A paraphrase of the table (`textsep_lab.data.captions`) is one sound: "lightning and thunder".
 2. A bare label of that table stands alone: "breathing and snoring" are two.
@@ -10,7 +10,8 @@
    a, an, someone ("a dog barks and growls"). A noun after the second participle is another actor:
    "dog barking and running water" are two. Adjectives and adverbs go the same way ("loud and
    clear", "slowly and steadily").
-5. After that, which, who, ... only an "and" with an article divides: "a tap that drips and gurgles"
+5. Two bare words after a place are one place: "footsteps on gravel and sand".
+6. After that, which, who, ... only an "and" with an article divides: "a tap that drips and gurgles"
    is one sound, "a tap that drips and a dog" are two.
 
 Commas alone divide where every piece is a paraphrase of the table or has an article: "dog, rain".
@@ -25,10 +26,10 @@ from functools import lru_cache
 from textsep_lab.data import captions
 
 ARTICLE = re.compile(r"(?:an?|the|this|that|these|those|my|our|your|his|her|their|some) ", re.I)
-EDGES = " \t.,;:!?…\"“”„«»‘’'`()[]{}<>*_-–—"
+EDGES = " \t.,;:!?…\"“”„«»‘’'`()[]{}<>*_/-–—"
 
 _JOIN = re.compile(
-    r",? (?:and(?: then| also)?|or|nor|plus|as well as|along with|together with) ", re.I
+    r",? (?:and(?: then| also)?|or|plus|then|followed by|as well as|(?:along|together) with),? ", re.I
 )
 _COMMA = re.compile(r"\s*[,;/] ?")
 _RELATIVE = re.compile(r" (?:that|which|who|whose|where|when|while|because|as if)(?:'\w+)? ", re.I)
@@ -43,6 +44,7 @@ _FUNCTION = re.compile(
     r"|against|along|across|around|up|down|out|off|away|back|together|again|about|past|\w+ly) ",
     re.I,
 )
+_PLACE = re.compile(r" (?:on|in|into|through|against|over|under|across) [\w'-]+$", re.I)
 _SOMEONE = re.compile(r"(?:an?|one|someone|somebody|he|she|it) \w", re.I)
 _ADJECTIVES = frozenset(
     "loud quiet soft slow fast quick heavy light big small large little tiny huge old young new high "
@@ -100,7 +102,7 @@ def relative_clause(text: str) -> int:
 def is_adjective(words: str) -> bool:
     """Whether words are adjectives, adverbs and an article, so that they name nothing yet."""
     rest = ARTICLE.sub("", words + " ", count=1).casefold().split()
-    return all(word in _ADJECTIVES or word.endswith("ly") for word in rest)
+    return bool(rest) and all(word in _ADJECTIVES or word.endswith("ly") for word in rest)
 
 
 def split_sounds(text: str, commas: bool = True) -> list[str]:
@@ -119,7 +121,9 @@ def split_sounds(text: str, commas: bool = True) -> list[str]:
     joins = list(_JOIN.finditer(text))
     if not joins:
         pieces = [piece.strip(EDGES) for piece in _COMMA.split(text)]
-        listed = commas and all(is_paraphrase(x) or ARTICLE.match(x) for x in pieces)
+        listed = commas and all(
+            is_paraphrase(x) or (ARTICLE.match(x) and not is_adjective(x)) for x in pieces
+        )
         return pieces if listed else [text]
     listed = [x for x in re.finditer(", ", text[: joins[-1].start()])]
     cuts = sorted([(x.start(), x.end()) for x in [*joins, *listed]])
@@ -140,7 +144,7 @@ def split_sounds(text: str, commas: bool = True) -> list[str]:
 
 
 def _one_sound(left: str, right: str) -> bool:
-    """Whether what stands before and after a conjunction names one sound; see rules 2 to 5."""
+    """Whether what stands before and after a conjunction names one sound; see rules 2 to 6."""
     if not left.strip(EDGES) or not right.strip(EDGES):
         return False
     if key(left) in _labels() or key(right) in _labels():
@@ -152,12 +156,10 @@ def _one_sound(left: str, right: str) -> bool:
         return True
     if re.search(r"\bbetween \S", left, re.I):
         return True
-    return is_adjective(left) or _is_same_kind(before, after) or _same_actor(left, right)
-
-
-def _is_same_kind(before: str, after: str) -> bool:
-    """Whether both are adjectives, or both are adverbs."""
-    return is_adjective(before) and is_adjective(after)
+    if _PLACE.search(left) and " " not in right and not is_paraphrase(right):
+        return True
+    describing = is_adjective(left) or (is_adjective(before) and is_adjective(after))
+    return describing or _same_actor(left, right)
 
 
 def _same_actor(left: str, right: str) -> bool:

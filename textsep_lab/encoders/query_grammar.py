@@ -81,16 +81,18 @@ _POLITE = _regex(
 )
 # Some of these verbs are nouns as well: they count as verbs before "the" and its like.
 _REMOVE = (
-    r"(?:remove|delete(?! (?:key|button))|erase|eliminate|suppress|exclude|discard|get rid of"
+    r"(?:remove|delete(?! (?:key|button))|erase|eliminate|suppress|reduce|attenuate|exclude|discard|get rid of"
     r"|do away with|(?:take|cut|filter|leave|edit|strip|block|cancel|tune) (?:out|away)"
     r"|mute(?! (?:swan|trumpet|button|key))"
-    r"|(?:cut|kill|stop|silence|filter|block|cancel|reduce|lower|drop|lose|strip|attenuate|hide"
+    r"|(?:cut|kill|stop|silence|filter|block|cancel|lower|drop|lose|strip|hide"
     r"|(?:turn|switch) (?:off|down))(?= (?:the|that|this|these|those|my|our|his|her|all|any|every"
     r"|everything|anything)\b)"
     r"|i (?:don't|do not|dont|never) (?:want|need|like)(?: to hear)?)"
 )
-_REMOVES = _regex(rf"{_REMOVE} (?P<rest>.+)|(?:take|leave) (?P<between>.+) out"
-                  r"|(?P<before>.+), (?:remove|mute|delete)(?: it)?")  # fmt: skip
+_REMOVES = _regex(
+    r"(?:take|leave|keep|cut|filter|edit) (?P<between>.+) (?:out|away)"
+    rf"|{_REMOVE} (?P<rest>.+)|(?P<before>.+), (?:remove|mute|delete)(?: it)?"
+)
 _KEEPS = _regex(
     r"(?:keep|isolate|extract|separate(?= (?:the|a|an|that|my)\b)|leave(?: in)?(?= (?:only|just|the"
     r"|my)\b)|(?:let me )?hear|listen to|(?:give|get) me|i(?: only| just)? (?:want|need|would like)"
@@ -105,18 +107,18 @@ _CARRIER = _regex(  # "remove the dog from my last recording"
 _EXCEPT = r"except(?:ing)?(?: for)?|excluding|other than|apart from|aside from|minus"
 _EVERYTHING = _regex(
     r"(?:(?:everything|anything|all(?: of it| (?:the )?(?:other )?(?:sounds?|noises?|audio))?"
-    r"|every(?: other)? (?:sound|noise|thing)|any(?: other)? (?:sound|noise)"
+    r"|every(?: other)? (?:sound|noise|thing)|(?:any )?(?:other )?(?:sounds?|noises?)"
     r"|(?:the )?(?:whole |entire |full )?(?:recording|audio|mix|mixture|rest))(?: else)?,? )"
     rf"(?:but(?: not| for)?|{_EXCEPT}|besides|save(?: for)?|bar|without|not"
     r"|(?:that|which)(?: is|'s| are) not|(?:that|which) (?:isn't|aren't)) (?P<rest>.+)"
 )
+_NAMED_NO = r"no (?:parking|entry|smoking|trespassing|man's|\w+ allowed|\d)"
 _NOT = r"not|no|without(?: any)?"
 _NEGATED = _regex(
-    rf"(?:(?:and|but) )?(?:{_NOT}|neither(?=.* nor )|{_EXCEPT}) "
+    rf"(?:(?:and|but) )?(?!{_NAMED_NO})(?:{_NOT}|neither(?=.* nor )|{_EXCEPT}) "
     r"(?!(?:only|just|so|very|quite|too|really|even|yet|all|every|always|fully|if|one)\b)(?P<rest>.+)"
 )
-_COMPOUND = _regex(r"(?:non|no)-(?P<rest>.+?)(?: (?:sounds?|noises?|audio))?")
-_NAMED_NO = _regex(r"no (?:parking|entry|smoking|man's|trespassing|\d)")
+_COMPOUND = _regex(r"(?:(?:non|no)-(?P<rest>.+?)|(?P<free>.+)-free)(?: (?:sounds?|noises?|audio))?")
 _WITHOUT_END = (
     r"(?:an? |any )?(?:end|ending|stop|stopping|pause|pausing|break|breaks|rest|interruptions?"
     r"|ceasing|warning)\b"
@@ -128,20 +130,22 @@ _UNWANTED = _regex(
     r"|(?P<bare> (?:not|no))) "
     rf"(?!{_WITHOUT_END})"
 )
+_ASIDE = _regex(rf" (?:[–—-]+ |[(\[])(?=(?:but|{_NOT}|{_EXCEPT}) )")
 # A marker said again: "no dog and no rain"; "everything except for the dog and for the rain".
 _AGAIN = _regex(rf"(?:(?:{_NOT}|nor|any|either|also|{_REMOVE}) )+")
 _EXCEPT_AGAIN = _regex(rf"(?:(?:{_EXCEPT}|for|but) )+")
 
 _NO_SOUND = frozenset(
     "it its this that these those them they him her he she us we me you i one ones there is are be "
-    "everything anything something nothing everyone anyone all any some none both either neither "
+    "everything anything something nothing everyone anyone anybody nobody no-one all any some none both either neither "
     "a an the sound sounds audio recording rest other others else not no only just and or but nor of".split()
 )
 _UNCLEAR = _regex(
     # questions and conditions
-    r"^(?:is|are|was|were|do|does|did|has|have) (?:there|it|this|that|the|an?|you|we|i|any|they)\b"
+    r"^(?:is|are|was|were|do|does|did|can|could|will|would|has|have) (?:there|it|this|that|the|an?"
+    r"|you|we|i|any|they)\b"
     r"|^(?:what|where|when|why|how|who|which)(?:'s| is| are| was| does| do| did| has) "
-    r"|^(?:is|are|was|were|do|does|did|can|could|will|would|should|what|where|when|why|how|who"
+    r"|^(?:is|are|was|were|do|does|did|could|would|should|what|where|when|why|how|who"
     r"|which|whose)\b.*\?$"
     r"|(?<!as )\b(?:if|unless|whether)\b"
     # what begins or ends in the middle of something
@@ -149,12 +153,12 @@ _UNCLEAR = _regex(
     r"|all (?:sounds|noises)|nothing|no one|nobody|none|never|don't|do not|dont|cannot|can't|won't"
     r"|(?:it|this|that|there|these|they)(?: is|'s| are|'re) (?:not?|never)) "
     r"|,? (?:and|or|but|nor|not|without|except|minus|muted|(?<!being )removed|excluded|deleted)$"
-    r"|, (?:just|only|keep|but) |^(?:not|without|minus|except)$"
+    r"|^i (?:can't|cannot|can not|couldn't) | [!¬−-](?=\w)|, (?:just|only|keep|but) |^(?:not|without|minus|except)$"
 )
 # A negation that belongs to a description: what is left of one after this is not understood.
 _DESCRIBES = _regex(
     rf"\b(?:will|would|can|could|does|did|do) not\b|\bwithout {_WITHOUT_END}"
-    rf"|\bwith no {_WITHOUT_END}|(?<= )no$"
+    rf"|\bwith no {_WITHOUT_END}|\b{_NAMED_NO}|(?<= )no$"
 )
 _NEGATION = _regex(
     r"(?<![\w'-])(?:not|no|neither|nor|without|except|excepting|excluding|minus|but|instead"
@@ -220,7 +224,7 @@ def _parse(text: str) -> ParsedQuery:
     if sounds == (said.strip(EDGES),) and not unwanted:
         _check_plain(said)
         return ParsedQuery(text, (text,))
-    others = _sounds(unwanted, _AGAIN) if unwanted else ()
+    others = _sounds(_nor(unwanted), _AGAIN) if unwanted else ()
     for sound in (*sounds, *others):
         inner = _parse(sound)
         if (inner.sounds, inner.complement, inner.unwanted) != ((sound,), False, ()):
@@ -233,7 +237,7 @@ def _parse(text: str) -> ParsedQuery:
 def _normal(text: str) -> str:
     """Return a query with one spelling for apostrophes, dashes, "and" and "minus"."""
     text = text.replace("’", "'").replace(" \N{MINUS SIGN} ", " minus ")
-    text = re.sub(r" [–—-]+ ", ", ", text)
+    text = re.sub(r",(?=[^\W\d])", ", ", _ASIDE.sub(", ", text))
     text = re.sub(r" [&+] |(?:(?<=\w\w)|(?<=[^\x00-\x7f]))[&+](?=\w\w|[^\x00-\x7f])", " and ", text)
     return re.sub(r"\band/or\b", "or", text, flags=re.IGNORECASE)
 
@@ -241,14 +245,12 @@ def _normal(text: str) -> str:
 def _command(said: str) -> tuple[bool, bool, str]:
     """Return whether a verb says what to do, whether it says to remove, and the rest."""
     words = said.strip(EDGES)
-    polite = _POLITE.match(words)
-    words = words[polite.end() :] if polite and not is_paraphrase(words) else words
+    if (polite := _POLITE.match(words)) and not is_paraphrase(words):
+        words = words[polite.end() :]
     removes, keeps = _REMOVES.fullmatch(words), _KEEPS.fullmatch(words)
     verb = removes or keeps
     if verb:
         words = _CARRIER.sub("", next(filter(None, verb.groups())))
-    elif not _REMOVES.fullmatch(said) and not polite:
-        words = said
     return bool(verb), bool(removes), words
 
 
@@ -261,11 +263,15 @@ def _complement(rest: str) -> tuple[bool, bool, str]:
     if match := _EVERYTHING.fullmatch(trimmed):
         return True, False, match["rest"]
     if match := _COMPOUND.fullmatch(trimmed):
-        if is_paraphrase(match["rest"]):
-            return False, True, match["rest"]
-    elif (match := _NEGATED.fullmatch(trimmed)) and not _NAMED_NO.match(trimmed):
-        return False, True, re.sub(rf",? (?=(?:{_NOT}|nor) )", " and ", match["rest"])
+        if is_paraphrase(inner := match["rest"] or match["free"]):
+            return False, True, inner
+    elif match := _NEGATED.fullmatch(trimmed):
+        return False, True, re.sub(rf", (?=(?:{_NOT}) )", " and ", _nor(match["rest"]))
     return False, False, rest
+
+
+def _nor(rest: str) -> str:
+    return re.sub(",? nor ", " or ", rest, flags=re.IGNORECASE)
 
 
 def _unwanted(rest: str) -> tuple[str, str]:
@@ -273,7 +279,7 @@ def _unwanted(rest: str) -> tuple[str, str]:
     for match in _UNWANTED.finditer(rest) if not is_paraphrase(rest) else ():
         before, after = rest[: match.start()], rest[match.end() :]
         described = relative_clause(before) < len(before) and not ARTICLE.match(after)
-        named = is_paraphrase(before) and is_paraphrase(after)
+        named = is_paraphrase(before) and is_paraphrase(after) and not after.endswith("ing")
         if before.strip(EDGES) and not described and (named or not match["bare"]):
             return before, after
     return rest, ""
@@ -285,10 +291,9 @@ def _sounds(text: str, again: re.Pattern[str] | None = None) -> tuple[str, ...]:
     if not is_paraphrase(text):
         text = re.sub(r"^both (?=.+ and )", "", text, flags=re.IGNORECASE)
     sounds: dict[str, str] = {}
-    for part in split_sounds(text, commas=again is None):
-        if again and not is_paraphrase(part):
-            part = again.sub("", part, count=1) if again.match(part) else part
-        part = _trim(part)
+    for number, part in enumerate(split_sounds(text, commas=again is None)):
+        repeated = again.match(part) if again and number and not is_paraphrase(part) else None
+        part = _trim(part[repeated.end() :] if repeated else part)
         if not part:
             raise _UnclearError
         sounds.setdefault(key(part) or part, part)
@@ -307,6 +312,8 @@ def _check_plain(said: str) -> None:
         raise _UnclearError
     if _UNCLEAR.search(said.lstrip(EDGES).rstrip(" .,;:!…\"'")):
         raise _UnclearError
+    if any(map(is_paraphrase, sides := re.split(" [–—-]+ ", said))) and len(sides) > 1:
+        raise _UnclearError  # "dog - rain": a list, or less the rain?
     head = _DESCRIBES.sub("", said[: relative_clause(said)])
     for match in _NEGATION.finditer(head):
         if match[0].casefold() != "but" or not is_adjective(head[: match.start()].strip()):
