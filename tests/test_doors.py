@@ -65,7 +65,9 @@ def damaged_json(rng: random.Random, valid: bytes) -> bytes:
     if kind == 1:
         return b"\xef\xbb\xbf" + valid
     if kind == 2:
-        return rng.choice([b"[" * 10**5, b'{"a":' * 10**5, b"9" * 10**5, b"", b"null", b"[]", b"{}"])
+        return rng.choice(
+            [b"[" * 10**5, b'{"a":' * 10**5, b"9" * 10**5, b"", b"null", b"[]", b"{}"]
+        )
     data = json.loads(valid)
     places = list(places_in(data))
     holder, key = rng.choice(places)

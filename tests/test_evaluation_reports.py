@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from textsep_lab.evaluation import external_report, speed_report
+from textsep_lab import load_separator
+from textsep_lab.evaluation import external_report, robustness, robustness_report, speed_report
 from textsep_lab.evaluation.external_models import ExternalModel
 
 COST = {"parameters": 12345, "median_ms": 1234.5, "low_ms": 1200.0, "high_ms": 1300.0,
@@ -17,11 +18,11 @@ COST = {"parameters": 12345, "median_ms": 1234.5, "low_ms": 1200.0, "high_ms": 1
 @pytest.fixture
 def times():
     rows = [
-        {"configuration": name, "dtype": "float32", "threads": threads, "seconds": seconds,
+        {"configuration": name, "dtype": "float32", "seconds": seconds,
          "runs": 3, "median_ms": cost * seconds, "low_ms": 19.0, "high_ms": 21.0,
          "real_time_factor": 0.02, "note": ""}
         for name, cost in (("compact", 10.0), ("reference", 20.0))
-        for threads in (1, 2) for seconds in (1, 5)
+        for seconds in (1, 5)
     ]  # fmt: skip
     skipped = {"runs": 0, "median_ms": np.nan, "real_time_factor": np.nan, "note": "left out: slow"}
     table = pd.DataFrame([*rows, {**rows[-1], **skipped, "seconds": 600}])
@@ -35,15 +36,25 @@ def test_speed_says_what_it_left_out(times, network, monkeypatch, tmp_path):
     monkeypatch.setattr(speed_report, "load_separator", lambda _checkpoint: ours)
     monkeypatch.setattr(speed_report, "sweep", lambda _separator, **_asked: times)
     monkeypatch.setattr(speed_report, "cold_start", lambda checkpoint: first)
+    spread = {"median_ms": [100.0, 150.0], "low_ms": [90.0, 140.0], "high_ms": [110.0, 160.0]}
+    busy = pd.DataFrame({"cores": ["idle", "busy"], **spread})
+    monkeypatch.setattr(speed_report, "busy_ratio", lambda _separator: busy)
+    long = pd.DataFrame({"minutes": [60.0, 60.0], "window_s": [np.nan, 2.0], "seconds": [200, 9],
+                         "real_time_factor": [0.05, 4.5], "peak_mb": [512.3, 500]})  # fmt: skip
+    monkeypatch.setattr(speed_report, "long_recordings", lambda _cases, _checkpoint: long)
     files = {path.name for path in speed_report.run().write(tmp_path)}
-    assert files == {"speed.md", "speed.csv", "cold_start.csv", "speed.png"}
+    assert files == {
+        "speed.md", "speed.csv", "cold_start.csv", "long_recordings.csv", "busy.csv", "speed.png"
+    }  # fmt: skip
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
-    assert "| reference | float32 | 2 | 20 ms | 100 ms | - |" in text  # 600 s left out
-    assert "| compact | float32 | 1 | 10 ms | 50 ms | - |" in text
+    assert "| reference | float32 | 20 ms | 100 ms | - |" in text  # 600 s left out
+    assert "| compact | float32 | 10 ms | 50 ms | - |" in text
     assert "no bfloat16 of its own" in text and torch.backends.cpu.get_cpu_capability() in text
-    assert "`compact` 50 ms in float32 on 2 threads." in text
+    assert "`compact` 50 ms in float32." in text
     assert "100 times as fast as the clip" in text and "2.0 times as fast as `ref" in text
-    assert "2,000 ms [1,000, 3,000]" in text
+    assert "2,000 ms [1,000, 3,000]" in text and "busy: 1.50 times as long." in text
+    assert "| 60 min | all | 200.0 s | 0.050 | 512 MB |" in text
+    assert "| 60 min | 2 s | 9.0 s | - | 500 MB |" in text
 
 
 @pytest.fixture
@@ -127,3 +138,41 @@ def test_a_training_that_fails_is_a_row_that_says_so(peers, dataset, monkeypatch
 def test_a_budget_of_nothing_is_refused(peers, asked, said):
     with pytest.raises(ValueError, match=said):
         external_report.run("anywhere", (4,), *asked)
+
+
+def test_robustness_counts_what_is_right_refused_and_wrong(monkeypatch, tmp_path):
+    kinds = list(robustness.KINDS)
+    rows = [(kinds[0], "a", "right", ""), (kinds[0], "b", "wrong", "1 != 2"),
+            (kinds[1], "c", "sentence", "No.")]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["kind", "name", "outcome", "said"])
+    monkeypatch.setattr(robustness_report, "load_separator", lambda _checkpoint: None)
+    monkeypatch.setattr(robustness_report, "robustness", lambda *_: table)
+    files = {path.name for path in robustness_report.run().write(tmp_path)}
+    assert files == {"robustness.md", "robustness.csv"}
+    text = (tmp_path / "robustness.md").read_text(encoding="utf-8")
+    assert f"| {kinds[0]} | 2 | 1 | 0 | 1 |" in text
+    assert f"| {kinds[1]} | 1 | 0 | 1 | 0 |" in text
+    assert f"- {kinds[0]}: b: 1 != 2" in text
+
+
+def test_a_case_is_right_a_sentence_or_wrong():
+    def fail(error):
+        raise error
+
+    outcomes = {
+        lambda: True: "right", lambda: False: "wrong",
+        lambda: fail(ValueError("It is 5: give 4.")): "sentence",
+        lambda: fail(ValueError("two\nlines.")): "wrong", lambda: fail(KeyError("x")): "wrong",
+        lambda: fail(OSError("no stop")): "wrong",
+    }  # fmt: skip
+    for call, outcome in outcomes.items():
+        case = robustness.Case("kind", "name", call, refusable=True)
+        assert robustness.try_case(case)["outcome"] == outcome
+    strict = robustness.Case("kind", "name", lambda: fail(ValueError("It is 5: give 4.")))
+    assert robustness.try_case(strict)["outcome"] == "wrong"
+
+
+def test_nothing_is_wrong_with_a_few_hostile_cases():
+    rows = robustness.robustness(load_separator(), count=3, seed=1)
+    assert len(rows) == 3 * len(robustness.KINDS)
+    assert rows[rows["outcome"] == "wrong"].to_dict("records") == []

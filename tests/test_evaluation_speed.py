@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from textsep_lab.evaluation import cold_start, speed
+from textsep_lab.evaluation.long_recordings import long_recordings
 from textsep_lab.models.config import UNetConfig
 from textsep_lab.separation.separator import Separator
 
@@ -118,10 +119,10 @@ def test_no_runs_are_refused():
 
 def test_a_sweep_has_a_row_for_every_case(separator):
     before = torch.get_num_threads()
-    table = speed.sweep(separator, (0.5, 0.25), (before + 1, 1), budget_seconds=60)
+    table = speed.sweep(separator, (0.5, 0.25), budget_seconds=60)
     assert torch.get_num_threads() == before
-    cases = ["configuration", "dtype", "threads", "seconds"]
-    assert len(table) == len(table[cases].drop_duplicates()) == 16
+    cases = ["configuration", "dtype", "seconds"]
+    assert len(table) == len(table[cases].drop_duplicates()) == 8
     assert (table["runs"] == 2).all() and (table["note"] == "").all()
     assert (table["low_ms"] <= table["high_ms"]).all()
     factor = table["median_ms"] / 1000 / table["seconds"]
@@ -129,17 +130,45 @@ def test_a_sweep_has_a_row_for_every_case(separator):
     assert "native_bfloat16" in table.attrs
 
 
-def test_a_sweep_uses_the_threads_it_names_and_puts_them_back_after_a_failure(separator):
+def test_one_thread_separates_and_as_many_are_left_after_a_failure(separator, monkeypatch):
     before, met = torch.get_num_threads(), []
+    torch.set_num_threads(before + 1)
+    try:
+        monkeypatch.setattr(separator, "mask", lambda *_: met.append(torch.get_num_threads()))
+        with pytest.raises(AttributeError):
+            separator.separate(np.ones((1, 9000)) * np.arange(9000), "dog", sample_rate=16000)
+        assert (met, torch.get_num_threads()) == ([1], before + 1)
+    finally:
+        torch.set_num_threads(before)
 
-    def fail(*_args, **_kwargs):
-        met.append(torch.get_num_threads())
-        raise OSError("no more")
 
-    separator.separate = fail
-    with pytest.raises(OSError, match="no more"):
-        speed.sweep(separator, (0.25,), (before + 1,), ("float32",), ("compact",))
-    assert (met, torch.get_num_threads()) == ([before + 1], before)
+def test_busy_cores_are_busy_only_while_they_are_timed(separator, clock, monkeypatch):
+    killed = []
+
+    class Process:
+        def __init__(self, command):
+            assert command[-1] == speed.SPIN
+
+        def kill(self):
+            killed.append(1)
+
+        def wait(self):
+            pass
+
+    monkeypatch.setattr(speed.subprocess, "Popen", Process)
+    monkeypatch.setattr(speed.os, "cpu_count", lambda: 4)
+    table = speed.busy_ratio(separator, 0.25, runs=3)
+    assert table["cores"].tolist() == ["idle", "busy"] and len(killed) == 3
+    assert list(table) == ["cores", "median_ms", "low_ms", "high_ms"]
+
+
+def test_long_recordings_are_measured_in_processes_of_their_own():
+    table = long_recordings([(0.02, None), (0.2, 0.5)])
+    assert table["minutes"].tolist() == [0.02, 0.2]
+    assert (table["seconds"] > 0).all() and table["peak_mb"].between(100, 3000).all()
+    assert table["real_time_factor"].tolist() == pytest.approx(
+        [table["seconds"][0] / 1.2, table["seconds"][1] / 0.5]
+    )
 
 
 def test_a_length_that_would_take_too_long_is_left_out_and_says_so(separator, clock):

@@ -1,4 +1,4 @@
-"""``textsep evaluate separation | detection | speed | peers | captions``."""
+"""``textsep evaluate separation | detection | speed | robustness | peers | captions``."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def evaluate() -> None:
     textsep evaluate separation --esc50 data/ESC-50                   all of it, 20 minutes
     textsep evaluate detection --esc50 data/ESC-50
     textsep evaluate speed
+    textsep evaluate robustness
     """
 
 
@@ -106,6 +107,21 @@ def speed(checkpoint, out, overwrite) -> None:
 
     _check(out, "speed", overwrite)
     _write(speed_report.run(checkpoint), out, "speed")
+
+
+@evaluate.command()
+@CHECKPOINT
+@click.option("--count", type=click.IntRange(1), default=200, show_default=True,
+              help="Cases of each kind.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=EXISTING, help="Folder for the report.  [default: reports]")
+@OVERWRITE
+def robustness(checkpoint, count, seed, out, overwrite) -> None:
+    """Try hostile recordings, files, words and moments; needs no data."""
+    from textsep_lab.evaluation import robustness_report
+
+    _check(out, "robustness", overwrite)
+    _write(robustness_report.run(checkpoint, count, seed), out, "")
 
 
 @evaluate.command()

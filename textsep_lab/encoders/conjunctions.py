@@ -29,7 +29,8 @@ ARTICLE = re.compile(r"(?:an?|the|this|that|these|those|my|our|your|his|her|thei
 EDGES = " \t.,;:!?…\"“”„«»‘’'`()[]{}<>*_/-–—"
 
 _JOIN = re.compile(
-    r",? (?:and(?: then| also)?|or|plus|then|followed by|as well as|(?:along|together) with),? ", re.I
+    r",? (?:and(?: then| also)?|or|plus|then|followed by|as well as|(?:along|together) with),? ",
+    re.I,
 )
 _COMMA = re.compile(r"\s*[,;/] ?")
 _RELATIVE = re.compile(r" (?:that|which|who|whose|where|when|while|because|as if)(?:'\w+)? ", re.I)

@@ -127,12 +127,12 @@ def confusable(rows: pd.DataFrame) -> Figure:
 
 
 def speed(rows: pd.DataFrame) -> Figure:
-    """Draw the time a separation takes against the clip's length, with all threads.
+    """Draw the time a separation takes against the clip's length.
 
     Args:
         rows: of `speed.sweep`.
     """
-    rows = rows[(rows["threads"] == rows["threads"].max()) & rows["median_ms"].notna()]
+    rows = rows[rows["median_ms"].notna()]
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axis = figure.subplots()
     for (name, dtype), part in rows.groupby(["configuration", "dtype"]):
@@ -147,8 +147,6 @@ def speed(rows: pd.DataFrame) -> Figure:
     axis.minorticks_off()
     axis.yaxis.set_major_formatter("{x:g}")
     axis.grid(axis="y", color=plots.GRID, linewidth=0.8)
-    threads = rows["threads"].max()
-    axis.set_title(f"{threads} thread" + ("s" if threads > 1 else ""), loc="left", fontsize=10)
     axis.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     _tidy(axis)
     return figure

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import product
 
 import numpy as np
@@ -21,6 +23,7 @@ from textsep_lab.models.registry import build
 from textsep_lab.separation.separator import Separator
 
 QUERY, MAX_RUNS = "dog", 7
+SPIN = "while True: pass"
 REFERENCE = "reference"  # the system that ratios are to
 FORMATS = ("float32", "bfloat16")
 
@@ -125,12 +128,11 @@ def _milliseconds(call: Callable[[np.ndarray], object], waveform: np.ndarray) ->
 def sweep(
     separator: Separator,
     lengths: tuple[float, ...] = (1, 5, 30, 120, 600),
-    threads: tuple[int, ...] = (1, 2),
     dtypes: tuple[str, ...] = FORMATS,
     configurations: tuple[str, ...] = ("compact", REFERENCE),
     budget_seconds: float = 20.0,
 ) -> pd.DataFrame:
-    """Time separation against the clip's length, the number of threads and the number format.
+    """Time separation, which takes one thread, against the clip's length and the number format.
 
     Each row is of clips of white noise, array in and array out, after a run that warms up.
     A configuration that is not the separator's is a network with random weights and the same
@@ -138,13 +140,12 @@ def sweep(
 
     Args:
         lengths: of the clips, in seconds.
-        threads: of torch; as many as before when this returns.
         dtypes: float32, or bfloat16 for the network's arithmetic; the rest is always float32.
         budget_seconds: for the runs of a row. A length of which one run would take longer,
             going by the length before, is left out.
 
     Returns:
-        Columns configuration, dtype, threads, seconds (of audio), runs, median_ms, the quartiles
+        Columns configuration, dtype, seconds (of audio), runs, median_ms, the quartiles
         low_ms and high_ms, real_time_factor (seconds of work for a second of audio), and note:
         empty, or why the row has no times (they are NaN, its runs 0) or only a cold one.
         ``attrs["native_bfloat16"]`` says whether this processor calculates in bfloat16 itself.
@@ -153,14 +154,11 @@ def sweep(
         ValueError: unknown configuration or number format.
     """
     made = {name: _configured(separator, name) for name in configurations}
-    cases = list(product(configurations, dtypes, threads))
+    cases = list(product(configurations, dtypes))
     rows = []
-    for name, dtype, count in tqdm(cases, "sweep", unit="case"):
-        timed = _in_format(made[name], dtype)
-        about = {"configuration": name, "dtype": dtype, "threads": count}
-        with _threads(count):
-            times = _by_length(timed, sorted(lengths), budget_seconds)
-            rows += [{**about, **row} for row in times]
+    for name, dtype in tqdm(cases, "sweep", unit="case"):
+        times = _by_length(_in_format(made[name], dtype), sorted(lengths), budget_seconds)
+        rows += [{"configuration": name, "dtype": dtype, **row} for row in times]
     table = pd.DataFrame(rows)
     table.attrs["native_bfloat16"] = native_bfloat16()
     return table
@@ -241,11 +239,26 @@ class _InBfloat16(nn.Module):
             return self.network(magnitude, query).float()
 
 
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def busy_ratio(separator: Separator, seconds: float = 5.0, runs: int = 15) -> pd.DataFrame:
+    """Time a separation on an idle machine, and with all cores but one busy with something else.
+
+    Returns:
+        Columns cores (``idle`` or ``busy``), median_ms, and the quartiles low_ms and high_ms.
+    """
+    rows = []
+    for cores, others in (("idle", 0), ("busy", max(1, (os.cpu_count() or 1) - 1))):
+        spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(others)]
+        try:
+            times = [
+                _milliseconds(
+                    lambda x: separator.separate(x, QUERY, sample_rate=SAMPLE_RATE),
+                    noise(seconds, turn),
+                )
+                for turn in range(runs + 1)
+            ][1:]
+        finally:
+            for process in spinning:
+                process.kill()
+                process.wait()
+        rows.append({"cores": cores, **quartiles(np.array(times))})
+    return pd.DataFrame(rows)
