@@ -177,7 +177,7 @@ def test_a_length_that_would_take_too_long_is_left_out_and_says_so(separator, cl
 
     separator.separate = separate
     table = speed.sweep(
-        separator, (1, 4, 8, 0.5), (1,), ("float32",), ("compact",), budget_seconds=8
+        separator, (1, 4, 8, 0.5), ("float32",), ("compact",), budget_seconds=8
     )
     assert table["seconds"].tolist() == [0.5, 1, 4, 8]
     assert table["runs"].tolist() == [2, 2, 1, 0]  # as many as the budget holds
@@ -191,7 +191,7 @@ def test_a_first_run_over_the_budget_is_not_repeated(separator, clock):
         clock.now += 9
 
     separator.separate = separate
-    table = speed.sweep(separator, (1, 2), (1,), ("float32",), ("compact",), budget_seconds=5)
+    table = speed.sweep(separator, (1, 2), ("float32",), ("compact",), budget_seconds=5)
     assert clock.now == 9
     assert table["runs"].tolist() == [1, 0] and table["median_ms"][0] == 9000
     assert table["note"].str.contains("longer than the budget|left out").all()
@@ -217,7 +217,7 @@ def test_another_configuration_shares_the_encoder_and_the_detector(separator):
 
 def test_an_unknown_number_format_is_refused(separator):
     with pytest.raises(ValueError, match="'int3': use float32 or bfloat16"):
-        speed.sweep(separator, (0.25,), (1,), ("int3",))
+        speed.sweep(separator, (0.25,), ("int3",))
 
 
 def test_the_total_of_a_cold_start_ends_with_the_first_result(monkeypatch):

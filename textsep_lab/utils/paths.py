@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.metadata import metadata
 from pathlib import Path
 
 from textsep_lab.utils.temporary import sweep_files, temporary_name
@@ -73,6 +72,8 @@ def repository_url() -> str:
         >>> repository_url().startswith("https://")
         True
     """
+    from importlib.metadata import metadata  # slow, and `--help` needs none
+
     entries = metadata("textsep-lab").get_all("Project-URL") or []
     return next(x.partition(", ")[2] for x in entries if x.startswith("Repository, "))
 

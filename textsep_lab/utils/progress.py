@@ -36,7 +36,15 @@ def progress_bar(total: float | None, doing: str, unit: str) -> Iterator[Callabl
     """
     with tqdm(total=total and round(total, 1), desc=doing, unit=unit, delay=2, leave=False,
               disable=_hidden.get()) as bar:  # fmt: skip
-        yield lambda done: bar.update(round(done, 1))
+        reached = 0.0
+
+        def advance(done: float) -> None:
+            nonlocal reached
+            reached += done
+            most = reached if total is None else min(reached, total)
+            bar.update(round(most, 1) - bar.n)
+
+        yield advance
 
 
 @contextmanager
