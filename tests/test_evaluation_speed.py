@@ -176,9 +176,7 @@ def test_a_length_that_would_take_too_long_is_left_out_and_says_so(separator, cl
         clock.now += 2 * waveform.shape[1] / 16000  # half as fast as real time
 
     separator.separate = separate
-    table = speed.sweep(
-        separator, (1, 4, 8, 0.5), ("float32",), ("compact",), budget_seconds=8
-    )
+    table = speed.sweep(separator, (1, 4, 8, 0.5), ("float32",), ("compact",), budget_seconds=8)
     assert table["seconds"].tolist() == [0.5, 1, 4, 8]
     assert table["runs"].tolist() == [2, 2, 1, 0]  # as many as the budget holds
     assert table["real_time_factor"].tolist()[:3] == pytest.approx([2, 2, 2])

@@ -469,7 +469,7 @@ def test_the_state_is_written_each_minute_and_at_the_end(
 def test_a_run_that_a_signal_ends_goes_on_where_it_was(
     settings, tmp_path, monkeypatch, number, where
 ):
-    """Whether it comes between steps, in a step or in a validation, nothing is lost or half done."""
+    """Between steps, in a step or in a validation, nothing is lost or half done."""
     monkeypatch.setattr(loop, "SAVE_SECONDS", 1e9)
     whole = train(settings, tmp_path / "whole", progress=False)
     method, calls = getattr(SeparatorRun, where), []

@@ -29,23 +29,11 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
     textsep detect street.wav --label "a tram bell" --label "people talking"
     """
     from textsep_lab.detection.detector import load_detector
-    from textsep_lab.signal import audio
-    from textsep_lab.utils.paths import atomic_write
 
     if figure is not None and figure.suffix.lower() not in ("", ".png"):
         raise ValueError(f"'{figure}': the figure is a PNG file, give it that ending.")
     check_outputs([out, figure], [recording, calibration], overwrite)
-    waveform, sample_rate = audio.load(recording)
-    found = load_detector(encoder, calibration).detect(
-        waveform, labels or None, top, sample_rate=sample_rate
-    )
-    if out is not None:
-        with atomic_write(out) as temporary:
-            found.round(4).to_csv(temporary, index=False, lineterminator="\n")
-    if figure is not None:
-        from textsep_lab import plots
-
-        plots.write(plots.detections(waveform, sample_rate, found), figure)
+    found = load_detector(encoder, calibration).detect(recording, labels or None, top)
     for label, rows in found.groupby("label", sort=False):
         spans = ", ".join(f"{r.start:.1f} to {r.end:.1f} s" for r in rows.itertuples())
         click.echo(f"{100 * rows['probability'].iloc[0]:5.1f} %  {label}: {spans}")

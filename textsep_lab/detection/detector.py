@@ -22,6 +22,7 @@ from textsep_lab.encoders.queries import clean_query
 from textsep_lab.encoders.query_grammar import parse_query
 from textsep_lab.encoders.registry import load_joint_encoder
 from textsep_lab.signal import audio
+from textsep_lab.signal.audio_reader import AudioReader
 from textsep_lab.signal.stretches import Buffer
 from textsep_lab.signal.timegate import Window, check_windows
 
@@ -73,8 +74,7 @@ class Detector:
         labels = default_labels() if labels is None else _check_labels(labels)
         if top < 1:
             raise ValueError(f"top is {top}: ask for at least one label.")
-        waveform, sample_rate = audio.read(recording, sample_rate)
-        similarities = compare(waveform, sample_rate, labels, self.encoder)
+        similarities = self._compared(recording, sample_rate, labels)
         if (similarities.frames == -1).all():
             return _table([(SILENCE, 1.0, 0.0, similarities.duration)])
         probability = self.calibration.detection(similarities.features)
@@ -85,6 +85,15 @@ class Detector:
             ]
             rows += [(labels[k], float(probability[k]), start, end) for start, end in spans]
         return _table(rows)
+
+    def _compared(
+        self, recording: str | Path | np.ndarray, sample_rate: int | None, labels: list[str]
+    ) -> Similarities:
+        if not isinstance(recording, str | Path):
+            waveform, sample_rate = audio.read(recording, sample_rate)
+            return compare(waveform, sample_rate, labels, self.encoder)
+        with AudioReader(recording) as reader:
+            return compare(Buffer(reader.blocks()), reader.sample_rate, labels, self.encoder)
 
     def presence(
         self,

@@ -103,7 +103,8 @@ def _in_short(times: pd.DataFrame, ours: str) -> str:
     length = 1000 * TYPICAL
     return (
         f"A clip of {TYPICAL:g} s takes `{ours}` {rows[ours]:,.0f} ms in float32. It is "
-        f"{length / rows[ours]:,.0f} times as fast as the clip is long, and {rows[REFERENCE] / rows[ours]:.1f} times as fast as `reference`."
+        f"{length / rows[ours]:,.0f} times as fast as the clip is long, and "
+        f"{rows[REFERENCE] / rows[ours]:.1f} times as fast as `reference`."
     )
 
 

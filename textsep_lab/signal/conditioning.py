@@ -1,6 +1,6 @@
 """What is looked at instead of the samples themselves: without offset, rumble and stray peaks.
 
-Only the analysis is conditioned; what was not asked about leaves as it came. Taught in notebook 01.
+Only the analysis is conditioned; what was not asked about leaves as it came. Taught in notebook 06.
 """
 
 from __future__ import annotations
