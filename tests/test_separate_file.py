@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -115,7 +116,9 @@ def test_the_command_line_takes_long_files_block_by_block(run, tmp_path, monkeyp
 def test_another_format_is_written_and_its_loss_is_said(run, tmp_path):
     sf.write(tmp_path / "a.wav", noise(), RATE)
     for form, subtype in (("flac", "PCM_16"), ("aiff", "PCM_16"), ("ogg", "VORBIS")):
-        done = run("separate", "a.wav", "--query", "rain", "--format", form, "--out", form)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            done = run("separate", "a.wav", "--query", "rain", "--format", form, "--out", form)
         assert done.exit_code == 0, done.output
         assert ("written as VORBIS, which changes every sample" in done.stderr) == (form == "ogg")
         assert sf.info(tmp_path / form / f"output.{form}").subtype == subtype
