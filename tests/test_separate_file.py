@@ -55,7 +55,8 @@ def test_a_file_gets_the_samples_of_a_whole_call(separator, tmp_path, name, subt
     kept = whole.save(tmp_path / "whole", figure=False)
     result = separate_file(separator, tmp_path / name, tmp_path / "out", "rain", windows)
     for one, two in zip(result.files[:2], kept[:2], strict=True):
-        assert one.name == two.name and one.read_bytes() == two.read_bytes()
+        assert one.name == two.name
+        assert np.array_equal(*(sf.read(x, dtype="float64")[0] for x in (one, two)))
     assert result.summary() == whole.summary()
     before, after = (sf.read(x, dtype="float64")[0] for x in (tmp_path / name, result.files[0]))
     outside = whole.gate == 0
