@@ -356,12 +356,12 @@ def test_check_waveform_returns_contiguous_float32_channels_first():
         ([np.nan], "NaN"),
         (None, "numbers"),
         ("dog.wav", "numbers"),
-        ([1 + 1j], "complex128, not of real numbers of known level"),
-        ([True, False], "bool, not"),
-        ([1, 2], "int64, not"),
-        (np.zeros(3, np.uint16), "uint16, not"),
-        (np.zeros(3, object), "object, not"),
-        ([[1.0], [1.0, 2.0]], "no array of numbers"),
+        ([1 + 1j], "not made of real numbers"),
+        ([True, False], "made of bool, whose full"),
+        ([1, 2], "int64, whose"),
+        (np.zeros(3, np.uint16), "uint16, whose"),
+        (np.zeros(3, object), "not made of real"),
+        ([[1.0], [1.0, 2.0]], "cannot be read as an array"),
     ],
 )
 def test_check_waveform_says_what_is_wrong(waveform, words):
@@ -405,7 +405,9 @@ def test_a_bad_sample_rate_is_one_sentence(tmp_path, rate):
         lambda: audio.read(noise(), rate),
         lambda: audio.save(tmp_path / "x.wav", noise(), rate),
     ):
-        with pytest.raises(ValueError, match=r"^[^\n]*(44100|needs its sample_rate in Hz)\.$"):
+        with pytest.raises(
+            ValueError, match=r"^A waveform needs its sample_rate in Hz, .* 44100, not .*\.$"
+        ):
             call()
     assert list(tmp_path.iterdir()) == []
 

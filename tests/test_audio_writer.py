@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -314,3 +315,20 @@ def test_a_name_that_is_too_long_or_a_folder_is_a_sentence(tmp_path):
         with pytest.raises(OSError, match=said):
             audio.save(tmp_path / f"{name}.wav", np.zeros(9), 8000)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    block, count = np.zeros((2, 50_000), np.float32), 60
+    path = tmp_path / "x.flac"
+    tracemalloc.start()
+    try:
+        with audio.AudioWriter(path, 44100, 2) as writer:
+            for _ in range(count):
+                writer.write(block)
+        with audio.AudioReader(path) as reader:
+            samples = sum(part.shape[1] for part in reader.blocks())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert samples == count * block.shape[1]
+    assert peak < count * block.nbytes / 4

@@ -123,8 +123,6 @@ def read(
     """
     if isinstance(recording, str | Path):
         return load(recording)
-    if sample_rate is None:
-        raise ValueError("A waveform needs its sample_rate in Hz.")
     return check_waveform(recording), check_sample_rate(sample_rate)
 
 

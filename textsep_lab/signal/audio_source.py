@@ -133,7 +133,7 @@ class View:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a place in the stretch."""
         length = _FAR if self.endless else self.end - self.start
-        self._place = offset + (0, self._place, length)[whence]
+        self._place = max(0, offset + (0, self._place, length)[whence])
         return self._place
 
     def tell(self) -> int:

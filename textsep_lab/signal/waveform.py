@@ -5,7 +5,6 @@ Taught in notebook 01.
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import Any
 
@@ -57,7 +56,9 @@ def _as_array(waveform: Any, name: str) -> np.ndarray:
     try:
         return np.atleast_2d(np.asarray(waveform))
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, tensors with gradients
-        raise ValueError(f"{name} is no array of numbers: give [channels, samples].") from error
+        raise ValueError(
+            f"{name} cannot be read as an array of numbers: give [channels, samples]."
+        ) from error
 
 
 def _as_float(waveform: np.ndarray, name: str) -> np.ndarray:
@@ -69,9 +70,11 @@ def _as_float(waveform: np.ndarray, name: str) -> np.ndarray:
     if kind in _INTEGERS:
         full, offset, dtype = _INTEGERS[kind]
         return (waveform.astype(dtype) - dtype(offset)) / dtype(full)
+    if kind.kind not in "fiub":
+        raise ValueError(f"{name} is not made of real numbers: give [channels, samples].")
     raise ValueError(
-        f"{name} is made of {kind.name}, not of real numbers of known level: give floats within "
-        "±1, or 8, 16 or 32 bit integers."
+        f"{name} is made of {kind.name}, whose full scale is unknown: give floats within ±1, or "
+        "integers of 8, 16 or 32 bits (int8, uint8, int16, int32)."
     )
 
 
@@ -85,12 +88,11 @@ def check_sample_rate(sample_rate: Any, name: str | None = None) -> int:
         >>> check_sample_rate(44100.0)
         44100
     """
-    subject = "The sample rate is" if name is None else f"{name} has a sample rate of"
     is_number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool | np.bool_)
-    if not (is_number and math.isfinite(sample_rate) and sample_rate == int(sample_rate)):
-        raise ValueError(f"{subject} {sample_rate!r}: give whole Hz, for example 44100.")
-    if not MIN_RATE <= sample_rate <= MAX_RATE:
-        raise ValueError(
-            f"{subject} {int(sample_rate)} Hz: give {MIN_RATE} to {MAX_RATE} Hz, for example 44100."
-        )
-    return int(sample_rate)
+    if is_number and MIN_RATE <= sample_rate <= MAX_RATE and sample_rate == int(sample_rate):
+        return int(sample_rate)
+    given = sample_rate if is_number else repr(sample_rate)
+    wanted = f"a whole number from {MIN_RATE} to {MAX_RATE}, for example 44100"
+    if name is None:
+        raise ValueError(f"A waveform needs its sample_rate in Hz, {wanted}, not {given}.")
+    raise ValueError(f"{name} has a sample rate of {given} Hz: it must be {wanted}.")
