@@ -112,14 +112,26 @@ def test_damaged_table_is_named(root, old, new, words):
 @pytest.mark.parametrize("column", ["filename", "category"])
 @pytest.mark.parametrize(
     "name",
-    ["/etc/passwd", "../1-100-A-0.wav", "..", "a/b.wav", "..\\a.wav", "C:x.wav", "~", "a\nb", "x" * 999],
+    [
+        "/etc/passwd",
+        "../1-100-A-0.wav",
+        "..",
+        "a/b.wav",
+        "..\\a.wav",
+        "C:x.wav",
+        "~",
+        "a\nb",
+        "x" * 999,
+    ],
 )
 def test_no_name_leaves_the_folder(root, column, name):
     csv = root / "meta" / "esc50.csv"
     table = pd.read_csv(csv)
     table.loc[3, column] = name
     table.to_csv(csv, index=False)
-    with pytest.raises(ValueError, match=rf"esc50\.csv: the {column} .* is not a plain name: ") as caught:
+    with pytest.raises(
+        ValueError, match=rf"esc50\.csv: the {column} .* is not a plain name: "
+    ) as caught:
         esc50.read_table(root)
     assert "\n" not in str(caught.value)
 

@@ -573,12 +573,15 @@ def test_full_disk_is_no_network_error(monkeypatch):
 
 def test_nothing_is_downloaded_unasked(hub, tmp_path, capsys, monkeypatch):
     said = (
-        r"^LAION CLAP \(618 MB, licence Apache-2\.0\) from https://huggingface\.co/laion/\S+ is not on "
-        r"this machine: set TEXTSEP_DOWNLOAD=1 to allow the download, or set TEXTSEP_LAION_CLAP to .*"
+        r"^LAION CLAP \(618 MB, licence Apache-2\.0\) from https://huggingface\.co/laion/\S+ is "
+        r"not on this machine: set TEXTSEP_DOWNLOAD=1 to allow the download, or set TEXTSEP_LAION"
     )
     with pytest.raises(FileNotFoundError, match=said):
         registry.load_encoder("laion-clap")
-    with stand_in_msclap(tmp_path), pytest.raises(FileNotFoundError, match=r"\(690 MB.*=1 to allow"):
+    with (
+        stand_in_msclap(tmp_path),
+        pytest.raises(FileNotFoundError, match=r"\(690 MB.*=1 to allow"),
+    ):
         registry.load_joint_encoder("msclap-2023")
     assert hub.sent == 0 and capsys.readouterr().err == ""
 

@@ -160,7 +160,8 @@ def test_what_a_program_has_set_changes_nothing(separator, expected, setting, fr
 
 
 @pytest.mark.parametrize(
-    "setting", [*SETTINGS, pytest.param(lambda: torch.autocast("cpu", torch.bfloat16), id="autocast")]
+    "setting",
+    [*SETTINGS, pytest.param(lambda: torch.autocast("cpu", torch.bfloat16), id="autocast")],
 )
 def test_encoders_and_networks_do_not_depend_on_it(setting):
     encoder, (network, _) = registry.load_joint_encoder(), checkpoints.load()

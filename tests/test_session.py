@@ -521,7 +521,9 @@ def test_a_recipe_with_bad_values_is_refused(session):
     with pytest.raises(ValueError, match="from 0 to 1"):
         exports.open_recipe(session, json.dumps(facts).encode())
     facts["request"]["queries"] = [{"text": 5, "mode": "keep"}]
-    with pytest.raises(ValueError, match=r"^'recipe\.json' is not .*: queries\[0\]\.text is 5, expected str\.$"):
+    with pytest.raises(
+        ValueError, match=r"^'recipe\.json' is not .*: queries\[0\]\.text is 5, expected str\.$"
+    ):
         exports.open_recipe(session, json.dumps(facts).encode())
 
 

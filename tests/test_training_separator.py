@@ -20,6 +20,7 @@ from textsep_lab.models.config import CONFIGS
 from textsep_lab.models.masking import apply_mask, network_stft
 from textsep_lab.models.registry import build
 from textsep_lab.models.unet import UNetConfig
+from textsep_lab.models.weights import read_tensors
 from textsep_lab.signal.ideal_masks import ideal_ratio_mask
 from textsep_lab.signal.stft import to_bands
 from textsep_lab.training import loop, state
@@ -54,7 +55,7 @@ def settings(dataset):
 
 
 def weights(path):
-    return checkpoints.read_tensors(path)
+    return read_tensors(path)
 
 
 def test_a_few_steps_make_it_better(tmp_path, monkeypatch):
@@ -469,7 +470,7 @@ def test_the_state_is_written_each_minute_and_at_the_end(
 def test_a_run_that_a_signal_ends_goes_on_where_it_was(
     settings, tmp_path, monkeypatch, number, where
 ):
-    """Whether it comes between steps, in a step or in a validation, nothing is lost or half done."""
+    """Between steps, in a step or in a validation, nothing is lost or half done."""
     monkeypatch.setattr(loop, "SAVE_SECONDS", 1e9)
     whole = train(settings, tmp_path / "whole", progress=False)
     method, calls = getattr(SeparatorRun, where), []

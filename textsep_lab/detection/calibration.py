@@ -129,4 +129,3 @@ def load_calibration(encoder: JointEncoder, path: str | Path | None = None) -> C
     if (found.encoder, found.weights_sha256) != (encoder.name, weights):
         raise ValueError(f"'{path}' was made for {found.encoder} with other weights: make it anew.")
     return found
-

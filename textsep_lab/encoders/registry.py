@@ -45,9 +45,7 @@ def load_encoder(name: str = DEFAULT_TEXT_ENCODER, download: bool = False) -> Te
     return _load(encoders(), name, download)
 
 
-def load_joint_encoder(
-    name: str = DEFAULT_JOINT_ENCODER, download: bool = False
-) -> JointEncoder:
+def load_joint_encoder(name: str = DEFAULT_JOINT_ENCODER, download: bool = False) -> JointEncoder:
     """Return the encoder of that name, which must embed audio, too; see `load_encoder`.
 
     Raises:

@@ -68,7 +68,9 @@ class Run(ABC):
         self.fabric = Fabric(accelerator="auto", devices=1, precision=settings.precision)
         torch.manual_seed(settings.seed)
         self.network: nn.Module = make_network()
-        optimizer = torch.optim.AdamW(parameter_groups(self.network, settings.weight_decay), settings.lr)
+        optimizer = torch.optim.AdamW(
+            parameter_groups(self.network, settings.weight_decay), settings.lr
+        )
         self.module, self.optimizer = self.fabric.setup(self.network, optimizer)
         self.average = AveragedModel(self.network, avg_fn=moving_average, use_buffers=True)
         self.step, self.best, self.losses = 0, -math.inf, []

@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from msgspec import Meta, Struct, structs
 from safetensors.torch import save_file
 
-from textsep_lab.models.checkpoints import read_tensors
+from textsep_lab.models.weights import read_tensors
 from textsep_lab.training.config import TrainingSettings
 from textsep_lab.utils.paths import atomic_write
 from textsep_lab.utils.tensors import read_header

@@ -11,7 +11,6 @@ import math
 import re
 import reprlib
 from dataclasses import fields, is_dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -46,7 +45,7 @@ def read_json(
         Traceback (most recent call last):
         ValueError: 'curve.json' is damaged: it says 'bias' twice.
     """
-    name = source if name is None else name
+    name = str(source) if name is None and not isinstance(source, bytes) else name
     try:
         text = _bytes(source, largest).decode("utf-8")
         return json.loads(
@@ -113,7 +112,7 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: dropout is 7: it must be from 0 to 1.
     """
-    if not (isinstance(value, Real) and low <= value <= high):
+    if not (isinstance(value, int | float) and low <= value <= high):
         raise ValueError(f"{name} is {_short(value)}: it must be from {low:,} to {high:,}.")
 
 
@@ -156,7 +155,10 @@ def _explain(said: str, data: Any) -> str:
     if said.startswith("Expected") and not re.search(r"\.\.\.| in ", where):
         wanted = said.partition(", got")[0].replace("Expected", "expected", 1)
         return f"{where or 'it'} is {_short(_at(data, where))}, {wanted}"
-    for theirs, ours in (("missing required field", "lacks"), ("contains unknown field", "has an unknown field")):
+    for theirs, ours in (
+        ("missing required field", "lacks"),
+        ("contains unknown field", "has an unknown field"),
+    ):
         if theirs in said:
             return f"{where or 'it'} {said.replace('Object ' + theirs, ours)}"
     return f"{where}: {said}" if where else said
