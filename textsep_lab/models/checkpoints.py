@@ -28,8 +28,8 @@ FORMAT = "textsep_lab-checkpoint-2"
 DEFAULT = "guided-esc50"
 KINDS = {UNetConfig: "separator", ClapConfig: "clap"}
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-FileName = Annotated[str, Meta(pattern=r"^\w[\w. -]{0,99}$")]  # in the folder itself
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+FileName = Annotated[str, Meta(pattern=r"^\w[\w. -]{0,99}\Z")]  # in the folder itself
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class _Named(Struct):
@@ -46,7 +46,7 @@ class _Encoder(Struct):
 class _Sidecar(Struct):
     """What this module reads; whoever trains a network may remember more."""
 
-    format: Annotated[str, Meta(pattern=f"^{FORMAT}$")]
+    format: Annotated[str, Meta(pattern=rf"^{FORMAT}\Z")]
     sha256: Digest
     encoder: _Encoder | None = None
     data: dict[str, Any] | None = None
@@ -76,6 +76,9 @@ def save(
             ``query_classifier`` (see `needed_file`).
         half: store float16, in half the space. Read back, the weights are float32 again.
 
+    Raises:
+        ValueError: `info` holds what JSON cannot.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
@@ -85,6 +88,8 @@ def save(
         ('e', False)
     """
     path = Path(path)
+    # What could not be read back is not written, such as a metric that is NaN.
+    read_json(json.dumps(dict(info)).encode(), path.with_suffix(".json"), "cannot be written")
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}

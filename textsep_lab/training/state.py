@@ -85,6 +85,8 @@ def load(path: str | Path) -> tuple[dict[str, dict[str, torch.Tensor]], Progress
     data, problem = metadata["progress"].encode(), "is not a training state"
     said = read_json(data, path, problem, LARGEST_PROGRESS, nan=True)
     progress = checked(Progress, said, path, problem)
+    if not all("step" in row for row in progress.log):
+        raise ValueError(f"'{path}' {problem}: a row of its log has no step.")
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in read_tensors(path).items():
         name, _, rest = key.partition("/")

@@ -11,6 +11,7 @@ import math
 import re
 import reprlib
 from dataclasses import fields, is_dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -112,7 +113,8 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: dropout is 7: it must be from 0 to 1.
     """
-    if not (isinstance(value, int | float) and low <= value <= high):
+    number: Any = value
+    if not (isinstance(value, Real) and low <= number <= high):
         raise ValueError(f"{name} is {_short(value)}: it must be from {low:,} to {high:,}.")
 
 
@@ -152,8 +154,9 @@ def _explain(said: str, data: Any) -> str:
     said, _, path = said.partition(" - at `")
     where = path.rstrip("`").removeprefix("$").lstrip(".")
     said = said.replace("`", "").rstrip(".")
-    if said.startswith("Expected") and not re.search(r"\.\.\.| in ", where):
+    if said.startswith(("Expected", "Invalid enum")) and not re.search(r"\.\.\.| in ", where):
         wanted = said.partition(", got")[0].replace("Expected", "expected", 1)
+        wanted = "expected another word" if wanted.startswith("Invalid") else wanted
         return f"{where or 'it'} is {_short(_at(data, where))}, {wanted}"
     for theirs, ours in (
         ("missing required field", "lacks"),
