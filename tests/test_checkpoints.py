@@ -272,7 +272,7 @@ def test_a_resumed_run_is_the_run_that_was_not_interrupted(tmp_path, make_networ
     optimizer = adam(first)
     train(first, optimizer, range(2))
     parts = {"network": first.state_dict(), "optimizer": state.optimizer_tensors(optimizer)}
-    said = state.Progress(2, 9, [0.5, float("nan")], [{"a": 0.1}], None, 1.5)
+    said = state.Progress(2, 9, [0.5, float("nan")], [{"step": 1, "a": 0.1}], None, 1.5)
     state.save(tmp_path / "s.safetensors", parts, said)
 
     second = make_network(seed=5, dropout=0.0)

@@ -21,6 +21,7 @@ from textsep_lab.encoders.registry import load_joint_encoder
 from textsep_lab.models import checkpoints
 from textsep_lab.models.clap import ClapNetwork, extract_features, log_mel, pool
 from textsep_lab.models.config import ClapConfig
+from textsep_lab.models.weights import read_tensors
 from textsep_lab.signal import audio
 from textsep_lab.signal.stft import Stft
 from textsep_lab.training import clap, clap_data, loop
@@ -718,7 +719,7 @@ def test_a_killed_run_resumes_to_the_same_weights(clap_settings, tiny, tmp_path,
     cut = clap.train(clap_settings, tmp_path / "cut", progress=False)
 
     for name in (loop.STATE, loop.BEST):
-        a, b = (checkpoints.read_tensors(path.parent / name) for path in (whole, cut))
+        a, b = (read_tensors(path.parent / name) for path in (whole, cut))
         assert a.keys() == b.keys()
         assert all(torch.equal(a[key], b[key]) for key in a)
     logs = [pd.read_csv(path.parent / loop.LOG).drop(columns="seconds") for path in (whole, cut)]

@@ -20,6 +20,7 @@ from textsep_lab.models.config import CONFIGS
 from textsep_lab.models.masking import apply_mask, network_stft
 from textsep_lab.models.registry import build
 from textsep_lab.models.unet import UNetConfig
+from textsep_lab.models.weights import read_tensors
 from textsep_lab.signal.ideal_masks import ideal_ratio_mask
 from textsep_lab.signal.stft import to_bands
 from textsep_lab.training import loop, state
@@ -54,7 +55,7 @@ def settings(dataset):
 
 
 def weights(path):
-    return checkpoints.read_tensors(path)
+    return read_tensors(path)
 
 
 def test_a_few_steps_make_it_better(tmp_path, monkeypatch):

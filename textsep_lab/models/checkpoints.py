@@ -11,29 +11,25 @@ import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import torch
 from msgspec import Meta, Struct, structs
 from safetensors.torch import save_file
-from torch import nn
 
 from textsep_lab.models.clap import ClapNetwork
 from textsep_lab.models.config import MAX_DIM, ClapConfig, UNetConfig
 from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.models.registry import build
+from textsep_lab.models.weights import Network, network_with_weights
 from textsep_lab.utils.paths import atomic_write, checkpoints_dir, sha256
-from textsep_lab.utils.tensors import open_tensors, read_header
 from textsep_lab.utils.validation import checked, read_json
 
 FORMAT = "textsep_lab-checkpoint-2"
 DEFAULT = "guided-esc50"
 KINDS = {UNetConfig: "separator", ClapConfig: "clap"}
-DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "I64": torch.int64}
-Network = TypeVar("Network", bound=nn.Module)
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
-FileName = Annotated[str, Meta(pattern=r"^\w[\w. -]{0,99}$")]  # in the folder itself
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+FileName = Annotated[str, Meta(pattern=r"^\w[\w. -]{0,99}\Z")]  # in the folder itself
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class _Named(Struct):
@@ -50,7 +46,7 @@ class _Encoder(Struct):
 class _Sidecar(Struct):
     """What this module reads; whoever trains a network may remember more."""
 
-    format: Annotated[str, Meta(pattern=f"^{FORMAT}$")]
+    format: Annotated[str, Meta(pattern=rf"^{FORMAT}\Z")]
     sha256: Digest
     encoder: _Encoder | None = None
     data: dict[str, Any] | None = None
@@ -80,6 +76,9 @@ def save(
             ``query_classifier`` (see `needed_file`).
         half: store float16, in half the space. Read back, the weights are float32 again.
 
+    Raises:
+        ValueError: `info` holds what JSON cannot.
+
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
@@ -89,6 +88,8 @@ def save(
         ('e', False)
     """
     path = Path(path)
+    # What could not be read back is not written, such as a metric that is NaN.
+    read_json(json.dumps(dict(info)).encode(), path.with_suffix(".json"), "cannot be written")
     tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
@@ -139,49 +140,9 @@ def load_clap(path: str | Path) -> tuple[ClapNetwork, dict[str, Any]]:
 
 
 def _with_weights(make: Callable[[], Network], path: Path, info: Mapping[str, Any]) -> Network:
-    """Make a network and give it the weights; its sizes are compared before memory is taken."""
     if sha256(path) != info["sha256"]:
         raise ValueError(f"'{path}' is damaged: its sha256 is not the one in its sidecar.")
-    header = read_header(path)
-    try:
-        with torch.device("meta"):  # sizes without memory, nor random numbers
-            network = make()
-            network.load_state_dict({
-                key: torch.empty(shape, dtype=DTYPES[header.dtypes[key]])
-                for key, shape in header.shapes.items()
-            })  # fmt: skip
-    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise ValueError(f"'{path}' does not hold the weights its sidecar describes.") from error
-    return _filled(network, make, _finite(path)).eval()
-
-
-@torch.inference_mode(False)  # what is loaded may later be trained
-def _filled(
-    network: Network, make: Callable[[], Network], tensors: dict[str, torch.Tensor]
-) -> Network:
-    network.load_state_dict(tensors, assign=True)
-    if any(each.is_meta for part in network.modules() for each in _held(part)):
-        with torch.random.fork_rng(devices=[]):  # it holds more than the file does
-            network = make().float()
-        network.load_state_dict(tensors)
-    return network
-
-
-def _held(module: nn.Module) -> list[torch.Tensor]:
-    held = [*vars(module).values(), *module.parameters(False), *module.buffers(False)]
-    return [each for each in held if isinstance(each, torch.Tensor)]
-
-
-@torch.inference_mode(False)
-def _finite(path: Path) -> dict[str, torch.Tensor]:
-    """Read weights as float32, in memory of their own."""
-    tensors = {
-        key: x.to(torch.float32 if x.is_floating_point() else x.dtype, copy=True)
-        for key, x in read_tensors(path).items()
-    }
-    if not all(bool(x.isfinite().all()) for x in tensors.values()):
-        raise ValueError(f"'{path}' is damaged: some of its weights are not finite.")
-    return tensors
+    return network_with_weights(make, path)
 
 
 def find(path: str | Path | None) -> Path:
@@ -273,14 +234,3 @@ def _config(kind: type, info: Mapping[str, Any], path: Path) -> Any:
     sidecar = path.with_suffix(".json")
     problem = "describes no network of this kit"
     return checked(kind, info.get("config"), sidecar, problem, defaults=False)
-
-
-def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read all tensors of a safetensors file.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file, or damaged.
-    """
-    with open_tensors(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118

@@ -92,7 +92,7 @@ def recipe(run: Run) -> bytes:
 
 
 class _Source(Struct):
-    name: str
+    name: Annotated[str, Meta(pattern=r"^[^\x00-\x1f]{1,300}\Z")]
     source: Literal["example", "esc50", "file"]
     sha256: str
 
@@ -100,7 +100,7 @@ class _Source(Struct):
 class _Recipe(Struct):
     """What of a recipe is read; it also says what came out, and by which version."""
 
-    format: Annotated[str, Meta(pattern=f"^{FORMAT}$")]
+    format: Annotated[str, Meta(pattern=rf"^{FORMAT}\Z")]
     recording: _Source
     request: dict[str, Any]
 

@@ -202,7 +202,7 @@ class Run(ABC):
 
     def _sidecar(self, scores: dict[str, float]) -> dict[str, Any]:
         settings = asdict(self.settings) | self._other_files()
-        metrics = {name: round(value, 4) for name, value in scores.items()}
+        metrics = {k: round(x, 4) if math.isfinite(x) else None for k, x in scores.items()}
         return {**self.info(), "step": self.step, "settings": settings, "metrics": metrics}
 
     def _other_files(self) -> dict[str, Any]:

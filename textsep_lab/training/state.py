@@ -15,7 +15,7 @@ import torch
 from msgspec import Meta, Struct, structs
 from safetensors.torch import save_file
 
-from textsep_lab.models.checkpoints import read_tensors
+from textsep_lab.models.weights import read_tensors
 from textsep_lab.training.config import TrainingSettings
 from textsep_lab.utils.paths import atomic_write
 from textsep_lab.utils.tensors import read_header
@@ -85,6 +85,8 @@ def load(path: str | Path) -> tuple[dict[str, dict[str, torch.Tensor]], Progress
     data, problem = metadata["progress"].encode(), "is not a training state"
     said = read_json(data, path, problem, LARGEST_PROGRESS, nan=True)
     progress = checked(Progress, said, path, problem)
+    if not all("step" in row for row in progress.log):
+        raise ValueError(f"'{path}' {problem}: a row of its log has no step.")
     parts: dict[str, dict[str, torch.Tensor]] = {}
     for key, value in read_tensors(path).items():
         name, _, rest = key.partition("/")

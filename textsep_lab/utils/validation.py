@@ -46,7 +46,7 @@ def read_json(
         Traceback (most recent call last):
         ValueError: 'curve.json' is damaged: it says 'bias' twice.
     """
-    name = source if name is None else name
+    name = str(source) if name is None and not isinstance(source, bytes) else name
     try:
         text = _bytes(source, largest).decode("utf-8")
         return json.loads(
@@ -113,7 +113,8 @@ def check_range(name: str, value: Any, low: float, high: float) -> None:
         Traceback (most recent call last):
         ValueError: dropout is 7: it must be from 0 to 1.
     """
-    if not (isinstance(value, Real) and low <= value <= high):
+    number: Any = value
+    if not (isinstance(value, Real) and low <= number <= high):
         raise ValueError(f"{name} is {_short(value)}: it must be from {low:,} to {high:,}.")
 
 
@@ -153,8 +154,9 @@ def _explain(said: str, data: Any) -> str:
     said, _, path = said.partition(" - at `")
     where = path.rstrip("`").removeprefix("$").lstrip(".")
     said = said.replace("`", "").rstrip(".")
-    if said.startswith("Expected") and not re.search(r"\.\.\.| in ", where):
+    if said.startswith(("Expected", "Invalid enum")) and not re.search(r"\.\.\.| in ", where):
         wanted = said.partition(", got")[0].replace("Expected", "expected", 1)
+        wanted = "expected another word" if wanted.startswith("Invalid") else wanted
         return f"{where or 'it'} is {_short(_at(data, where))}, {wanted}"
     for theirs, ours in (
         ("missing required field", "lacks"),
