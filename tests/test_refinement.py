@@ -557,9 +557,9 @@ def test_what_cannot_be_told_says_so(separator, make_network, fake_encoder, dete
 
 def test_what_is_unwanted_and_a_mask_exclude_each_other(separator):
     waveform = noise(1, 800)
-    mask = separator.mask(waveform, RATE, "dog")
-    with pytest.raises(ValueError, match=r"^A mask is given: what is unwanted would change noth"):
-        separator.separate(waveform, "dog", sample_rate=RATE, unwanted="rain", mask=mask)
+    masks = separator.separate(waveform, "dog", sample_rate=RATE).masks
+    with pytest.raises(ValueError, match=r"^Masks are given: what is unwanted would change nothin"):
+        separator.separate(waveform, "dog", sample_rate=RATE, unwanted="rain", masks=masks)
 
 
 # Where a classifier comes from
