@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from textsep_lab.evaluation.external_models import ExternalModel, find, separate
+from textsep_lab.evaluation.memory import peak_mb
 from textsep_lab.evaluation.speed import latency
 from textsep_lab.models.registry import parameter_count
 
@@ -57,25 +57,10 @@ def measure(model: ExternalModel, seconds: float = 5.0) -> dict[str, float | Non
 
 def main(name: str, seconds: str) -> None:
     """Write what `measure` returns to the standard output, as JSON."""
-    before = _peak_mb()
+    before = peak_mb()
     found = cost(find(name), float(seconds))
-    memory = {"peak_mb": _peak_mb(), "after_import_mb": before}
+    memory = {"peak_mb": peak_mb(), "after_import_mb": before}
     sys.stdout.write(json.dumps({**found, **memory}) + "\n")
-
-
-def _peak_mb() -> float | None:
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux, where getrusage's starts at that of the parent process
-        lines = status.read_text(encoding="utf-8").splitlines()
-        kib = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
-        if kib is not None:
-            return int(kib) * 1024 / 1e6
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 if __name__ == "__main__":

@@ -23,16 +23,15 @@ SAMPLE_RATE, CHANNELS = 44100, 2
 #: Minutes of the recordings, and the seconds that are asked of each; None is all of it.
 CASES: tuple[tuple[float, float | None], ...] = ((1, None), (10, None), (60, None), (60, 2.0))
 CHILD = """
-import json, resource, sys, time
+import json, sys, time
 from textsep_lab import load_separator
+from textsep_lab.evaluation.memory import peak_mb
 from textsep_lab.separation.file import separate_file
 source, folder, windows, checkpoint = json.loads(sys.argv[1])
 separator = load_separator(checkpoint)
 began = time.perf_counter()
 separate_file(separator, source, folder, "dog", windows)
-seconds = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([seconds, peak / (2**20 if sys.platform == "darwin" else 2**10)]))
+print(json.dumps([time.perf_counter() - began, peak_mb()]))
 """
 
 
