@@ -2,6 +2,9 @@ from .base import JointEncoder as JointEncoder
 from .base import TextEncoder as TextEncoder
 from .queries import clean_query as clean_query
 from .query_classifier import QueryClassifier as QueryClassifier
+from .query_grammar import ParsedQuery as ParsedQuery
+from .query_grammar import describe as describe
+from .query_grammar import parse_query as parse_query
 from .registry import JOINT_ENCODERS as JOINT_ENCODERS
 from .registry import TEXT_ENCODERS as TEXT_ENCODERS
 from .registry import load_encoder as load_encoder

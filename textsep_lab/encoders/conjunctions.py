@@ -1,6 +1,6 @@
 """Which "and" joins two sounds, and which stands inside the name of one. Taught in notebook 02.
 
-`split_sounds` divides at and, or, plus, then, &, + and at the commas of a list. What stays together:
+`split_sounds` divides at and, or, plus, then, &, + and the commas of a list. What stays together:
 
 1. A paraphrase of the table (`textsep_lab.data.captions`) is one sound: "lightning and thunder".
 2. A bare label of that table stands alone: "breathing and snoring" are two.
@@ -47,28 +47,27 @@ _FUNCTION = re.compile(
 )
 _PLACE = re.compile(r" (?:on|in|into|through|against|over|under|across) [\w'-]+$", re.I)
 _SOMEONE = re.compile(r"(?:an?|one|someone|somebody|he|she|it) \w", re.I)
-_ADJECTIVES = frozenset(
-    "loud quiet soft slow fast quick heavy light big small large little tiny huge old young new high "
-    "low deep shallow short long near far distant close nearby wet dry hot cold warm steady gentle "
-    "strong weak rapid sharp dull hard clear bright dark angry happy sad constant repeated regular "
-    "continuous continual rhythmic intermittent persistent occasional sudden muffled faint shrill "
-    "harsh rough smooth noisy squeaky male female left right electric acoustic".split()
+_ADJECTIVES = re.compile(
+    r"(?:(?:loud|quiet|soft|slow|fast|quick|heavy|light|big|small|large|little|tiny|huge|old|young"
+    r"|new|high|low|deep|shallow|short|long|near|far|distant|close|nearby|wet|dry|hot|cold|warm"
+    r"|steady|gentle|strong|weak|rapid|sharp|dull|hard|clear|bright|dark|angry|happy|sad|constant"
+    r"|repeated|regular|continuous|continual|rhythmic|intermittent|persistent|occasional|sudden"
+    r"|muffled|faint|shrill|harsh|rough|smooth|noisy|squeaky|male|female|left|right|electric"
+    r"|acoustic|\w+ly)(?: |$))+",
+    re.I,
 )
-_NUMBERS = frozenset("one two three four five six seven eight nine ten more less".split())
-_PAIRS = frozenset(
-    tuple(pair.split("/"))
-    for pair in (
-        "back/forth to/fro up/down in/out on/off over/over out/about now/then here/there black/white "
-        "rock/roll rhythm/blues drum/bass thunder/lightning hustle/bustle salt/pepper bow/arrow "
-        "hammer/nail hammer/nails hammer/chisel pots/pans knife/fork knives/forks cup/saucer "
-        "cups/saucers bits/pieces nuts/bolts mortar/pestle pestle/mortar bed/breakfast drag/drop "
-        "stop/go hide/seek lost/found flint/steel call/response hit/run gin/tonic fish/chips "
-        "horse/cart horse/carriage horse/buggy lock/key needle/thread ball/chain bat/ball pen/paper "
-        "pencil/paper track/field cat/mouse point/click push/pull huff/puff rise/shine cut/saw "
-        "cut/paste copy/paste trick/treat dungeons/dragons cops/robbers arts/crafts r/b "
-        "tongue/groove search/rescue start/stop stop/start open/close oohs/aahs ooh/aah"
-    ).split()
-)
+_NUMBER = re.compile(r"one|two|three|four|five|six|seven|eight|nine|ten|more|less", re.I)
+_PAIRS = """
+    back/forth to/fro up/down in/out on/off over/over out/about now/then here/there black/white
+    rock/roll rhythm/blues drum/bass thunder/lightning hustle/bustle salt/pepper bow/arrow r/b
+    hammer/nail hammer/nails hammer/chisel pots/pans knife/fork knives/forks cup/saucer cups/saucers
+    bits/pieces nuts/bolts mortar/pestle pestle/mortar bed/breakfast drag/drop stop/go hide/seek
+    lost/found flint/steel call/response hit/run gin/tonic fish/chips horse/cart horse/carriage
+    horse/buggy lock/key needle/thread ball/chain bat/ball pen/paper pencil/paper track/field
+    cat/mouse point/click push/pull huff/puff rise/shine cut/saw cut/paste copy/paste trick/treat
+    dungeons/dragons cops/robbers arts/crafts tongue/groove search/rescue start/stop stop/start
+    open/close oohs/aahs ooh/aah
+""".split()
 
 
 def key(text: str) -> str:
@@ -102,8 +101,7 @@ def relative_clause(text: str) -> int:
 
 def is_adjective(words: str) -> bool:
     """Whether words are adjectives, adverbs and an article, so that they name nothing yet."""
-    rest = ARTICLE.sub("", words + " ", count=1).casefold().split()
-    return bool(rest) and all(word in _ADJECTIVES or word.endswith("ly") for word in rest)
+    return bool(_ADJECTIVES.fullmatch(ARTICLE.sub("", words.strip(EDGES), count=1)))
 
 
 def split_sounds(text: str, commas: bool = True) -> list[str]:
@@ -122,26 +120,33 @@ def split_sounds(text: str, commas: bool = True) -> list[str]:
     joins = list(_JOIN.finditer(text))
     if not joins:
         pieces = [piece.strip(EDGES) for piece in _COMMA.split(text)]
-        listed = commas and all(
-            is_paraphrase(x) or (ARTICLE.match(x) and not is_adjective(x)) for x in pieces
-        )
-        return pieces if listed else [text]
-    listed = [x for x in re.finditer(", ", text[: joins[-1].start()])]
-    cuts = sorted([(x.start(), x.end()) for x in [*joins, *listed]])
+        return pieces if commas and all(map(_stands_alone, pieces)) else [text]
+    listed = re.finditer(", ", text[: joins[-1].start()])
+    cuts = sorted({x.span() for x in joins} | {x.span() for x in listed})
     cuts = [cut for k, cut in enumerate(cuts) if not k or cut[0] >= cuts[k - 1][1]]
     starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(text)]
-    sounds, k = [], 0
-    while k < len(starts):
-        last = next(j for j in reversed(range(k, len(ends)))
-                    if j == k or is_paraphrase(text[starts[k] : ends[j]]))  # fmt: skip
-        begin = starts[k]
-        while last + 1 < len(starts) and _one_sound(
-            text[begin : ends[last]], text[starts[last + 1] : ends[last + 1]]
-        ):
-            last += 1
-        sounds.append(text[begin : ends[last]])
-        k = last + 1
+    sounds, first = [], 0
+    while first < len(starts):
+        last = _last_of_sound(text, starts, ends, first)
+        sounds.append(text[starts[first] : ends[last]])
+        first = last + 1
     return sounds
+
+
+def _stands_alone(piece: str) -> bool:
+    return is_paraphrase(piece) or bool(ARTICLE.match(piece) and not is_adjective(piece))
+
+
+def _last_of_sound(text: str, starts: list[int], ends: list[int], first: int) -> int:
+    """Return which of the pieces ends the sound that begins with piece `first`."""
+    begin, last = starts[first], len(ends) - 1
+    while last > first and not is_paraphrase(text[begin : ends[last]]):
+        last -= 1
+    while last + 1 < len(starts) and _one_sound(
+        text[begin : ends[last]], text[starts[last + 1] : ends[last + 1]]
+    ):
+        last += 1
+    return last
 
 
 def _one_sound(left: str, right: str) -> bool:
@@ -153,7 +158,8 @@ def _one_sound(left: str, right: str) -> bool:
     if relative_clause(left) < len(left):
         return not ARTICLE.match(right)
     before, after = left.casefold().split()[-1], right.casefold().split()[0]
-    if (before, after) in _PAIRS or before == after or {before, after} <= _NUMBERS:
+    numbers = _NUMBER.fullmatch(before) and _NUMBER.fullmatch(after)
+    if f"{before}/{after}" in _PAIRS or before == after or numbers:
         return True
     if re.search(r"\bbetween \S", left, re.I):
         return True
@@ -168,7 +174,7 @@ def _same_actor(left: str, right: str) -> bool:
     left = re.sub(r"(?: \w+ly)+$", "", left)
     right = re.sub(r"^(?:\w+ly )+", "", right)
     verb, _, rest = right.partition(" ")
-    if _SOMEONE.match(left) and all(re.search(r"[^s]s$", x) for x in (left, verb)):
+    if _SOMEONE.match(left) and all(re.search("[^s]s$", x, re.I) for x in (left, verb)):
         return True
     if not _PARTICIPLE.match(verb):
         return False
