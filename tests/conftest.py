@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from textsep_lab.models.config import UNetConfig
 from textsep_lab.models.registry import build
 
 TINY = UNetConfig(channels=(4, 8), n_bands=16, text_dim=8)
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell's background jobs inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakeEncoder:

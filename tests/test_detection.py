@@ -390,8 +390,8 @@ def test_a_calibration_for_another_encoder_or_other_weights_is_refused(shipped_a
 @pytest.mark.parametrize(
     "content",
     [b"", b"{}", b"[]", b"5", b"\xff\xfe", b'"text"', b'{"format": "other"}',
-     b'{"format": "textsep_lab-calibration-1"}',
-     b'{"format": "textsep_lab-calibration-1", "colour": 1}'],
+     b'{"format": "textsep_lab-calibration-2"}',
+     b'{"format": "textsep_lab-calibration-2", "colour": 1}'],
 )  # fmt: skip
 def test_another_file_is_no_calibration(shipped_as, tmp_path, content):
     (tmp_path / "c.json").write_bytes(content)

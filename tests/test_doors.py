@@ -17,6 +17,7 @@ from conftest import tone_calibration, tone_detector
 from textsep_lab.data import esc50, manifests
 from textsep_lab.data.mixtures import Recipe
 from textsep_lab.detection import gemini
+from textsep_lab.detection.calibration import FORMAT as CALIBRATION
 from textsep_lab.detection.calibration import Calibration
 from textsep_lab.encoders import minilm
 from textsep_lab.encoders.query_classifier import QueryClassifier
@@ -195,7 +196,7 @@ def a_needed_file(tmp_path, make_network):
 def calibration(tmp_path, make_network):
     detector = tone_detector()
     file = tone_calibration(detector.encoder, confidence=detector.calibration.presence)
-    fields = {"format": "textsep_lab-calibration-1", **asdict(file)}
+    fields = {"format": CALIBRATION, **asdict(file)}
     fields["confidence"]["weights"] = [1.0, 2.0, 3.0]
     (tmp_path / "calibration.json").write_text(json.dumps(fields))
     path = tmp_path / "calibration.json"

@@ -199,7 +199,7 @@ def test_a_few_steps_train_save_and_resume(tiny, settings, tmp_path):
     info = json.loads((tmp_path / "tiny" / "best.json").read_text(encoding="utf-8"))
     assert info["kind"] == "peer" and info["config"] == {"name": "tiny"}
     assert info["metrics"]["val_si_sdri_db"] == pytest.approx(found["val_si_sdri_db"], abs=1e-3)
-    with pytest.raises(ValueError, match="holds a peer"):
+    with pytest.raises(ValueError, match="holds a 'peer'"):
         checkpoints.load(tmp_path / "tiny" / "best.safetensors")
     assert external_training.train("tiny", settings, tmp_path, progress=False) == found
 

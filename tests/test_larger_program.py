@@ -135,11 +135,7 @@ def no_gradients():
 
 
 # `separation` and `detection` have products of their own outside `isolated`.
-bfloat16 = pytest.param(
-    lambda: torch.autocast("cpu", torch.bfloat16),
-    id="autocast",
-    marks=pytest.mark.xfail(reason="detection.similarity compares under the caller's autocast"),
-)
+bfloat16 = pytest.param(lambda: torch.autocast("cpu", torch.bfloat16), id="autocast")
 SETTINGS = [
     pytest.param(default_float64, id="float64"),
     pytest.param(lambda: np.errstate(all="raise"), id="errstate"),

@@ -29,11 +29,20 @@ def detect(recording, labels, top, encoder, calibration, out, figure, overwrite)
     textsep detect street.wav --label "a tram bell" --label "people talking"
     """
     from textsep_lab.detection.detector import load_detector
+    from textsep_lab.utils.paths import atomic_write
 
     if figure is not None and figure.suffix.lower() not in ("", ".png"):
         raise ValueError(f"'{figure}': the figure is a PNG file, give it that ending.")
     check_outputs([out, figure], [recording, calibration], overwrite)
     found = load_detector(encoder, calibration).detect(recording, labels or None, top)
+    if out is not None:
+        with atomic_write(out) as temporary:
+            found.round(4).to_csv(temporary, index=False, lineterminator="\n")
+    if figure is not None:
+        from textsep_lab import plots
+        from textsep_lab.signal import audio
+
+        plots.write(plots.detections(*audio.load(recording), found), figure)
     for label, rows in found.groupby("label", sort=False):
         spans = ", ".join(f"{r.start:.1f} to {r.end:.1f} s" for r in rows.itertuples())
         click.echo(f"{100 * rows['probability'].iloc[0]:5.1f} %  {label}: {spans}")
@@ -52,10 +61,13 @@ def describe(recording, model) -> None:
 
 
 @click.command()
-def encoders() -> None:
+@click.option("--download", metavar="NAME", help="Fetch the weights of this encoder.")
+def encoders(download) -> None:
     """List the encoders: which are installed, where their weights are, what they would download."""
     from textsep_lab.encoders import registry
 
+    if download is not None:
+        registry.load_encoder(download, download=True)
     for name in registry.encoders():
         status = registry.encoders().load(name).status()
         what = "embeds text and audio" if status.embeds_audio else "embeds text"

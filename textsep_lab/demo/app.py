@@ -89,7 +89,7 @@ class App(widgets.Box):
             return
         self._call_off()
         try:
-            request = exports.open_recipe(self.session, data)
+            request = exports.open_recipe(self.session, data, name)
         except (ValueError, OSError) as error:
             self.source.notice.fail(str(error))
             return

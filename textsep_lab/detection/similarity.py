@@ -15,6 +15,7 @@ import torch
 from textsep_lab.encoders.base import FrameEncoder, JointEncoder
 from textsep_lab.signal.conditioning import limit_peaks, remove_rumble
 from textsep_lab.signal.stretches import Buffer, crossfade, stretches
+from textsep_lab.utils.isolation import isolated
 
 FRAME, FRAME_HOP = 1.0, 0.5  # seconds embedded, and a step, of an encoder without frames
 LOUDEST = 0.5  # seconds of the strongest frames whose mean stands for a stretch
@@ -68,6 +69,7 @@ class Similarities:
         )
 
 
+@isolated()
 def compare(
     recording: np.ndarray | Buffer, sample_rate: int, queries: list[str], encoder: JointEncoder
 ) -> Similarities:

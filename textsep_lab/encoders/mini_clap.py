@@ -147,5 +147,5 @@ class MiniClapEncoder:
 
     def _compute_features(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
         sound = audio.resample(waveform, sample_rate, self.network.config.sample_rate)
-        sound = sound / np.abs(waveform).max()  # squares of levels far from 1 would leave float32
+        sound = sound / np.float32(np.abs(waveform).max())  # squares would leave float32
         return extract_features(self.network, torch.from_numpy(sound)[None])

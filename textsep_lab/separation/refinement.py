@@ -65,7 +65,7 @@ def mask_against(
     """
     mask = query_masks(network, waveform, wanted, unwanted[0])
     other = query_masks(network, waveform, unwanted, wanted[0])
-    return fuse_log_odds(mask[0], other, torch.ones(1))[None]
+    return fuse_log_odds(mask[0], other, torch.ones(1, dtype=torch.float32))[None]
 
 
 def query_masks(

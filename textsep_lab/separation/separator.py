@@ -29,6 +29,7 @@ from textsep_lab.separation.stream import Asked, LocalMask, Stream
 from textsep_lab.signal import audio
 from textsep_lab.signal.stretches import Buffer
 from textsep_lab.signal.timegate import Window, check_windows, edge_samples, gate
+from textsep_lab.utils.isolation import isolated
 from textsep_lab.utils.progress import progress_bar
 
 
@@ -88,7 +89,6 @@ class Separator:
     def detector(self, detector: Detector) -> None:
         self._detector = detector
 
-    @torch.no_grad()
     def separate(
         self,
         recording: str | Path | np.ndarray,
@@ -310,6 +310,7 @@ class Separator:
             )
         return found
 
+    @isolated()
     @torch.no_grad()
     def mask(
         self,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from textsep_lab.models.masking import Mask, apply_to_channels
 from textsep_lab.signal.conditioning import limit_peaks, remove_rumble
@@ -23,6 +24,7 @@ from textsep_lab.signal.stretches import (
     stretches,
 )
 from textsep_lab.signal.timegate import Window, check_windows, gate_between, sample_windows
+from textsep_lab.utils.isolation import isolated
 from textsep_lab.utils.threads import one_thread
 
 UNTOUCHED = 65536  # samples that pass through at a time
@@ -148,6 +150,8 @@ class Stream:
             yield self._piece(at, rest[:, :, : end - at], group)
             self._advance((end - at) / self.sample_rate)
 
+    @isolated()
+    @torch.no_grad()
     def _analysed(self, start: int, stop: int, group: list[Span] | None) -> np.ndarray:
         """Return the estimate of a stretch, and what counts of it and of the input.
 
