@@ -311,7 +311,7 @@ def test_any_name_the_file_system_takes_is_written_and_read(tmp_path, name, monk
 
 def test_a_name_that_is_too_long_or_a_folder_is_a_sentence(tmp_path):
     (tmp_path / "folder.wav").mkdir()
-    for name, said in (("n" * 300, "cannot be written: .*too long"), ("folder", "is a folder")):
+    for name, said in (("n" * 300, "too long"), ("folder", "is a folder")):
         with pytest.raises(OSError, match=said):
             audio.save(tmp_path / f"{name}.wav", np.zeros(9), 8000)
     assert len(list(tmp_path.iterdir())) == 1
