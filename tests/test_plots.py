@@ -68,7 +68,7 @@ def test_a_learning_curve_is_drawn():
     assert axes[1].get_title(loc="left") == "validation: si sdri db"
 
 
-@pytest.mark.parametrize("query", ["🐕 dog", "犬の声", "costs $5 or $^_{", "a\\b"])
+@pytest.mark.parametrize("query", ["🐕 dog", "犬の声", "costs $5 $^_{", "a\\b"])
 def test_any_query_can_be_written_over_the_picture(separator, query, tmp_path):
     noise = np.random.default_rng(0).standard_normal((1, 4000))
     separator.separate(noise, query, sample_rate=8000).save(tmp_path / "out")
