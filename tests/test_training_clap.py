@@ -379,7 +379,8 @@ def test_a_separator_is_no_clap_network_and_the_reverse(tmp_path, network, saved
         (MiniClapEncoder, separator, "separator", "clap"),
         (checkpoints.load, saved, "clap", "separator"),
     ):
-        with pytest.raises(ValueError, match=f"holds a {found!r}; .* needed is a {needed}") as error:
+        said = f"holds a {found!r}; .* needed is a {needed}"
+        with pytest.raises(ValueError, match=said) as error:
             load(path)
         assert path.name in str(error.value)
         assert_one_sentence(error)
