@@ -103,7 +103,7 @@ def separate(
     )  # fmt: skip
     if auto_window:
         spans = ", ".join(f"{start:.1f} to {end:.1f} s" for start, end in result.windows)
-        click.echo(f"“{result.query}” is detected from {spans}.")
+        click.echo(f"“{result.sounds}” is detected from {spans}.")
     for sentence in result.sentences():
         click.echo(sentence)
     for path in files:

@@ -49,7 +49,7 @@ def separation(result: Separation) -> Figure:
     where = "" if result.windows is None else " inside the window"
     sure = f"; confidence that it is there: {100 * result.confidence:.0f} %"
     method = "network" if result.method == "unet" else "NMF"
-    titles = ("Input", f"Mask: where the {method} finds “{result.query}”{sure}",
+    titles = ("Input", f"Mask: where the {method} finds “{result.sounds}”{sure}",
               f"Output: “{result.query}” {verb}{where}", "Waveforms")  # fmt: skip
     for axis, title in zip(axes, titles, strict=True):
         # A query may hold a dollar sign; it is no formula.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textsep_lab.encoders.query_grammar import describe, parse_query
+from textsep_lab.encoders.query_grammar import ParsedQuery, describe, parse_query
 from textsep_lab.separation.stream import LocalMask, join_masks
 from textsep_lab.signal import audio
 from textsep_lab.signal.audio_format import CONTAINERS, AudioFormat, default_format, holds
@@ -48,12 +48,24 @@ class Outcome:
     channels: int
     duration: float
 
+    @property
+    def sounds(self) -> str:
+        """The sounds that the query names, in words."""
+        return describe(replace(self._parsed, complement=False))
+
+    @property
+    def _parsed(self) -> ParsedQuery:
+        try:
+            return parse_query(self.query)
+        except ValueError:  # the title of several queries together
+            return ParsedQuery(self.query, (self.query,))
+
     def summary(self) -> dict[str, Any]:
         """Return what was asked and what came out, as JSON-able facts."""
         share = self.energy_share
         return {
             "query": self.query,
-            "understood_as": describe(parse_query(self.query)),
+            "understood_as": describe(self._parsed),
             "mode": self.mode,
             "windows_s": self.windows,
             "auto_windows": self.auto_windows,
@@ -74,13 +86,14 @@ class Outcome:
         where = "the windows" if self.windows is not None else "the recording"
         if np.isnan(self.energy_share):
             return [f"There is only silence in {where}: nothing to separate."]
-        parsed = parse_query(self.query)
-        taken, meant = describe(replace(parsed, complement=False)), describe(parsed)
+        parsed = self._parsed
+        meant = describe(parsed)
         said = [] if meant == self.query else [f"Understood as “{meant}”."]
         there = "they are" if len(parsed.sounds) > 1 else "it is"
         return [
             *said,
-            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for “{taken}”.",
+            f"{100 * self.energy_share:.1f} % of the energy in {where} was taken for "
+            f"“{self.sounds}”.",
             f"Confidence that {there} there: {100 * self.confidence:.0f} %.",
         ]
 
