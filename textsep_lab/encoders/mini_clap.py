@@ -135,7 +135,7 @@ class MiniClapEncoder:
         return self.network.embed(self._features(waveform, sample_rate))[0].numpy()
 
     def _features(self, waveform: np.ndarray, sample_rate: int) -> torch.Tensor:
-        waveform = audio.check_waveform(waveform)
+        waveform = audio.check_waveform(waveform).astype(np.float32, copy=False)
         if not waveform.any():
             raise ValueError("The recording is silent: it sounds like nothing.")
         # The same moments are asked for as a clip and as frames, by one query after the other.
