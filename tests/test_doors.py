@@ -35,7 +35,8 @@ COUNT = 40  # damaged variants of each file
 HEADROOM = 2**30  # bytes of address space that opening one of them may take
 DAMAGES = [
     None, True, False, 0, -1, 2, 1.5, -1e308, 1e308, 10**18, 10**30, float("nan"), float("inf"), "",
-    "x", "../x", "/etc/passwd", "\ud800", "\0", "x\n", "x" * 5000, [], {}, [[]], {"a": 1}, [None] * 1000,
+    "x", "../x", "/etc/passwd", "\ud800", "\0", "x\n", "x" * 5000, [], {}, [[]],
+    {"a": 1}, [None] * 1000,
     [10**6] * 8, json.loads(200 * "[" + 200 * "]"),
 ]  # fmt: skip
 
