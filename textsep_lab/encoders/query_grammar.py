@@ -15,8 +15,7 @@ sound whatever words it holds ("downpour no thunder"), unless it is a command to
 of the ravens"). A negation inside a description stays there: in a relative clause ("an engine
 that will not start"), after will, can, does ("a car won't start"), in a compound ("non-stop
 rain"), in "without end". Any other negation, a double one, a condition, a question, and words that
-name no sound ("it", "nothing") are refused in a sentence that shows how to say it. Taught in
-notebook 02.
+name no sound ("it", "nothing") are refused in a sentence that shows how to say it.
 """
 
 from __future__ import annotations
