@@ -1,6 +1,7 @@
 """What a query says: sounds, a sound without another, or everything but them.
 
-The grammar is small, and English; case, articles and punctuation do not matter:
+The grammar is small, and English. Case and the punctuation around words do not matter, nor do
+articles, but that they tell some lists from descriptions:
 
 - "A and B", "A, B or C", "both A and B", "A plus B", "A & B", "A + B": all of these sounds
   (`textsep_lab.encoders.conjunctions` says which "and" stands inside the name of one sound);
