@@ -49,6 +49,7 @@ dog barking and crying baby = dog barking + crying baby
 birds chirping and running water = birds chirping + running water
 the dogs and cats = the dogs + cats
 the dog and that cat = the dog + that cat
+a man is walking and birds are chirping = a man is walking + birds are chirping
 a dog that barks and a cat = a dog that barks + a cat
 footsteps on gravel and rain = footsteps on gravel + rain
 dog and dog = dog
@@ -91,6 +92,7 @@ delete the violin and remove the cello = the violin + the cello
 get rid of music & speech = music + speech
 take the violin out = the violin
 keep the dog out = the dog
+take the dog away = the dog
 suppress wind = wind
 could you please remove the dog from my recording? = the dog
 I don't want to hear the violin = the violin
@@ -161,6 +163,13 @@ notes
 mute swan calling
 delete key clicking
 cut grass
+cut grass far away
+take a deep breath in and out
+drop the coin
+rhythm and blues
+cupboard open or close
+someone is opening and closing a door
+a man talks and then laughs loudly
 take-out
 can opening
 I hear sea waves nearby

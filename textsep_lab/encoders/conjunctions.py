@@ -1,4 +1,4 @@
-"""Which "and" joins two sounds, and which stands inside the name of one. Taught in notebook 02.
+"""Which "and" joins two sounds, and which stands inside the name of one.
 
 `split_sounds` divides at and, or, plus, then, &, + and the commas of a list. What stays together:
 

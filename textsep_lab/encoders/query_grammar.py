@@ -1,6 +1,7 @@
 """What a query says: sounds, a sound without another, or everything but them.
 
-The grammar is small, and English; case, articles and punctuation do not matter:
+The grammar is small, and English. Case and the punctuation around words do not matter, nor do
+articles, but that they tell some lists from descriptions:
 
 - "A and B", "A, B or C", "both A and B", "A plus B", "A & B", "A + B": all of these sounds
   (`textsep_lab.encoders.conjunctions` says which "and" stands inside the name of one sound);
@@ -15,8 +16,7 @@ sound whatever words it holds ("downpour no thunder"), unless it is a command to
 of the ravens"). A negation inside a description stays there: in a relative clause ("an engine
 that will not start"), after will, can, does ("a car won't start"), in a compound ("non-stop
 rain"), in "without end". Any other negation, a double one, a condition, a question, and words that
-name no sound ("it", "nothing") are refused in a sentence that shows how to say it. Taught in
-notebook 02.
+name no sound ("it", "nothing") are refused in a sentence that shows how to say it.
 """
 
 from __future__ import annotations

@@ -18,13 +18,14 @@ REMOVE = (
     r"(?:remove|delete(?! (?:key|button))|erase|eliminate|suppress|reduce|attenuate|exclude|discard"
     r"|get rid of|do away with|(?:take|cut|filter|leave|edit|strip|block|cancel|tune) (?:out|away)"
     r"|mute(?! (?:swan|trumpet|button|key))"
-    r"|(?:cut|kill|stop|silence|filter|block|cancel|lower|drop|lose|strip|hide"
+    r"|(?:cut|kill|stop|silence|filter|block|cancel|lower|strip"
     r"|(?:turn|switch) (?:off|down))(?= (?:the|that|this|these|those|my|our|his|her|all|any|every"
     r"|everything|anything)\b)"
     r"|i (?:don't|do not|dont|never) (?:want|need|like)(?: to hear)?)"
 )
 REMOVES = _regex(
-    r"(?:take|leave|keep|cut|filter|edit) (?P<between>.+) (?:out|away)"
+    r"(?:take|leave|keep|cut|filter|edit) (?P<between>.+)(?<! and) out"
+    r"|(?:take|keep) (?P<far>.+) away"
     rf"|{REMOVE} (?P<rest>.+)|(?P<before>.+), (?:remove|mute|delete)(?: it)?"
 )
 KEEPS = _regex(
