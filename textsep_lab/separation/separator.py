@@ -17,12 +17,13 @@ from textsep_lab.detection.detector import Detector, load_detector
 from textsep_lab.encoders.base import TextEncoder
 from textsep_lab.encoders.queries import clean_query
 from textsep_lab.encoders.query_classifier import QueryClassifier
-from textsep_lab.encoders.query_grammar import ParsedQuery, parse_query
+from textsep_lab.encoders.query_grammar import parse_query
 from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.models import checkpoints
 from textsep_lab.models.masking import Mask
 from textsep_lab.models.network import SeparationNetwork
 from textsep_lab.separation.config import AUTO, SeparationSettings
+from textsep_lab.separation.estimation import Estimator
 from textsep_lab.separation.registry import METHODS
 from textsep_lab.separation.result import Separation
 from textsep_lab.separation.stream import Asked, LocalMask, Stream
@@ -235,40 +236,10 @@ class Separator:
         keep: Callable[[LocalMask], object] = lambda mask: None,
         advance: Callable[[float], object] = lambda seconds: None,
     ) -> Stream:
-        masks = {(each.start, each.stop): each.mask for each in given}
-
-        parsed = parse_query(query)
-
-        def mask(start: int, stop: int, waveform: np.ndarray) -> Mask:
-            found = masks.get((start, stop)) or self._union(waveform, sample_rate, parsed, asked)
-            keep(LocalMask(start, stop, found))
-            return found
-
-        def presence(waveform: np.ndarray, share: float) -> float:
-            return min(
-                self._confidence(waveform, sample_rate, sound, share, asked.method)
-                for sound in parsed.sounds
-            )
-
-        edge = edge_samples(asked.fade, sample_rate)
-        what = Asked(parsed.mode(asked.mode), windows, edge, mask, presence)
+        estimator = Estimator(self, parse_query(query), sample_rate, asked, given, keep)
+        edge, mode = edge_samples(asked.fade, sample_rate), estimator.parsed.mode(asked.mode)
+        what = Asked(mode, windows, edge, estimator.mask, estimator.presence)
         return Stream(buffer, sample_rate, what, advance)
-
-    def _union(
-        self, waveform: np.ndarray, sample_rate: int, parsed: ParsedQuery, asked: SeparationSettings
-    ) -> Mask:
-        """Return the mask of all sounds of a query together, each beside what is unwanted."""
-        unwanted: list[str | None] = [*parsed.unwanted]
-        unwanted += [asked.unwanted] if asked.unwanted is not None or not unwanted else []
-        found = [
-            [
-                self.mask(waveform, sample_rate, sound, asked.method, asked.components, other)
-                for other in unwanted
-            ]
-            for sound in parsed.sounds
-        ]
-        least = [torch.stack([each.values for each in row]).amin(0) for row in found]
-        return found[0][0]._replace(values=torch.stack(least).sum(0).clamp(0, 1))
 
     def energy_share(self, waveform: np.ndarray, sample_rate: int, query: str) -> float:
         """Return how much of a waveform's energy is taken for the query; NaN for silence."""
@@ -282,15 +253,6 @@ class Separator:
     def fingerprint(self) -> str | None:
         """What tells these weights and their query classifier from others; None if unknown."""
         return checkpoints.fingerprint(self.info)
-
-    def _confidence(
-        self, waveform: np.ndarray, sample_rate: int, query: str, share: float, method: str
-    ) -> float:
-        """Return P(the query is there); the energy share counts if calibrated for these weights."""
-        own = self.fingerprint
-        calibrated = own is not None and own == self.detector.calibration.separator_sha256
-        evidence = share if calibrated and method == SeparationSettings.method else None
-        return self.detector.presence(waveform, sample_rate, query, evidence)
 
     def find_windows(
         self, word: str, recording: Buffer, sample_rate: int, query: str
