@@ -24,14 +24,14 @@ from textsep_lab.models import checkpoints
 from textsep_lab.separation.file import separate_file
 from textsep_lab.separation.result import NAMES
 from textsep_lab.separation.separator import Separator
-from textsep_lab.session.quickstart import QUERY, bundled_mixture
 from textsep_lab.signal import audio
 from textsep_lab.signal.audio_format import CONTAINERS, AudioFormat
 from textsep_lab.signal.metrics import si_sdr
 from textsep_lab.signal.stretches import CONTEXT
+from textsep_lab.utils.paths import demo_data_dir
 from textsep_lab.utils.transactions import verify
 
-RATE = 16000
+RATE, QUERY = 16000, "dog barking"
 FAR_DB = -60.0  # what lies beyond the context may change a sample by so much
 LOSS_DB = 1.0  # what surrounds a window may cost so much inside
 RIGHT, SENTENCE, WRONG = "right", "sentence", "wrong"
@@ -85,18 +85,20 @@ def robustness(separator: Separator, count: int = 200, seed: int = 0) -> pd.Data
 
 def _surroundings(separator: Separator, rng: np.random.Generator, _: Path, kind: str) -> Case:
     """Whatever precedes and follows a window, it is separated as it is alone."""
-    truth = bundled_mixture()
+    mixture, target = (
+        audio.load(demo_data_dir() / f"{name}.wav")[0] for name in ("mixture", "target")
+    )
     before, after = (_disturbance(rng, rng.uniform(0.5, 8)) for _ in range(2))
     gain = 10 ** (rng.uniform(-40, 0) / 20)
     start = before[1].shape[1] / RATE
-    wave = np.concatenate([before[1], gain * truth.mixture[None], after[1]], 1, dtype=np.float32)
+    wave = np.concatenate([before[1], gain * mixture, after[1]], 1, dtype=np.float32)
 
     def call() -> bool:
-        window = (start, start + len(truth.mixture) / RATE)
+        window = (start, start + mixture.shape[1] / RATE)
         out = separator.separate(wave, QUERY, windows=[window], sample_rate=RATE)
-        inside = out.output[0, before[1].shape[1] :][: len(truth.mixture)]
-        alone = separator.separate(gain * truth.mixture, QUERY, sample_rate=RATE).output[0]
-        found, wanted = (si_sdr(x, truth.target) for x in (inside, alone))
+        inside = out.output[0, before[1].shape[1] :][: mixture.shape[1]]
+        alone = separator.separate(gain * mixture, QUERY, sample_rate=RATE).output[0]
+        found, wanted = (si_sdr(x, target[0]) for x in (inside, alone))
         return bool(found > wanted - LOSS_DB) and out.confidence > 0.9
 
     return Case(kind, f"{before[0]}, then {after[0]}, {20 * np.log10(gain):.0f} dB", call)
