@@ -21,6 +21,7 @@ from textsep_lab.signal.audio_source import BLOCK, Part, View, cut_off, open_sou
 from textsep_lab.signal.decode import decode, is_film
 from textsep_lab.signal.waveform import check_sample_rate
 from textsep_lab.utils.paths import shown
+from textsep_lab.utils.signals import signals_wait
 
 _MOST_VALUES = 2**22  # in a block, whatever the number of channels
 # Their lengths are said in blocks of samples, the last of which need not be full.
@@ -93,7 +94,8 @@ class AudioReader:
     def _sound(self, view: View) -> sf.SoundFile:
         try:
             view.seek(0)
-            return sf.SoundFile(view)
+            with signals_wait():
+                return sf.SoundFile(view)
         except (sf.LibsndfileError, RuntimeError, TypeError) as error:
             raise ValueError(
                 f"{self.name} cannot be read as audio: give a whole WAV, FLAC, OGG or MP3 file."
@@ -164,7 +166,8 @@ def _read_into(buffer: np.ndarray, sound: sf.SoundFile) -> int:
     kind = "double" if buffer.dtype == np.float64 else "float"
     pointer = sf._ffi.cast(f"{kind} *", buffer.ctypes.data)
     read = getattr(sf._snd, f"sf_readf_{kind}")
-    return int(read(sound._file, pointer, len(buffer)))
+    with signals_wait():
+        return int(read(sound._file, pointer, len(buffer)))
 
 
 def _promised(sound: sf.SoundFile) -> int | None:

@@ -28,6 +28,7 @@ from textsep_lab.signal.audio_parts import AIFF, find_chunk
 from textsep_lab.signal.audio_source import BLOCK, size_of
 from textsep_lab.signal.waveform import check_sample_rate
 from textsep_lab.utils.paths import atomic_write, shown
+from textsep_lab.utils.signals import signals_wait
 
 # Headers of these say their length in 32 bits.
 _SMALL = ("WAV", "WAVEX", "AIFF", "AU")
@@ -91,10 +92,11 @@ class AudioWriter:
                 raise ValueError("it cannot be written")
             if stored.container == "OGG" and (self.channels > 255 or self.sample_rate > 200000):
                 raise sf.LibsndfileError(1)
-            return sf.SoundFile(
-                self._file, "w", self.sample_rate, self.channels, stored.subtype, stored.endian,
-                stored.container,
-            )  # fmt: skip
+            with signals_wait():
+                return sf.SoundFile(
+                    self._file, "w", self.sample_rate, self.channels, stored.subtype, stored.endian,
+                    stored.container,
+                )  # fmt: skip
         except (sf.LibsndfileError, ValueError, TypeError) as error:
             raise self._refused(error) from error
 
@@ -128,7 +130,9 @@ class AudioWriter:
                 "hold: write .rf64, .w64, .caf or .flac."
             )
         try:
-            self._sound.write(_stored(block, self.format.subtype).T)
+            samples = _stored(block, self.format.subtype).T
+            with signals_wait():
+                self._sound.write(samples)
         except (sf.LibsndfileError, AssertionError) as error:  # soundfile asserts that all is taken
             self._check_disk()
             raise self._refused(error) from error
@@ -140,7 +144,8 @@ class AudioWriter:
             raise OSError(f"{self._name} cannot be written: {error.strerror}.") from error
 
     def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._sound.close()
+        with signals_wait():
+            self._sound.close()
         if kind is None:
             self._check_disk()
             if self._bytes == 0:
