@@ -93,7 +93,8 @@ class Detector:
             waveform, sample_rate = audio.read(recording, sample_rate)
             return compare(waveform, sample_rate, labels, self.encoder)
         with AudioReader(recording) as reader:
-            return compare(Buffer(reader.blocks()), reader.sample_rate, labels, self.encoder)
+            buffer = Buffer(reader.blocks(), reader.promised_samples)
+            return compare(buffer, reader.sample_rate, labels, self.encoder)
 
     def presence(
         self,

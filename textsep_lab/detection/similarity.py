@@ -5,7 +5,7 @@ Taught in notebook 07.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +16,7 @@ from textsep_lab.encoders.base import FrameEncoder, JointEncoder
 from textsep_lab.signal.conditioning import limit_peaks, remove_rumble
 from textsep_lab.signal.stretches import Buffer, crossfade, stretches
 from textsep_lab.utils.isolation import isolated
+from textsep_lab.utils.progress import progress_bar
 
 FRAME, FRAME_HOP = 1.0, 0.5  # seconds embedded, and a step, of an encoder without frames
 LOUDEST = 0.5  # seconds of the strongest frames whose mean stands for a stretch
@@ -78,10 +79,13 @@ def compare(
     Args:
         recording: waveform ``[channels, samples]``, or a buffer of one that is not in memory.
     """
-    buffer = recording if isinstance(recording, Buffer) else Buffer([recording])
+    if not isinstance(recording, Buffer):
+        recording = Buffer([recording], recording.shape[1])
+    buffer, samples = recording, recording.promised
     words, hop = encoder.embed_text(queries), getattr(encoder, "frame_hop", FRAME_HOP)
     starts, wholes, frames = [], [], []
-    for start, stop in stretches(buffer, 0, None, sample_rate, grid=hop * sample_rate):
+    parts = stretches(buffer, 0, None, sample_rate, grid=hop * sample_rate)
+    for start, stop in _with_bar(parts, samples and samples / sample_rate, sample_rate):
         clip, moments = _embed(buffer.read(start, stop), sample_rate, encoder)
         starts.append(round(start / (hop * sample_rate)))
         frames.append(_cosine(moments, words))
@@ -92,6 +96,17 @@ def compare(
         np.stack(wholes), np.array(starts), ends, _joined(starts, frames).T, hop,
         buffer.end / sample_rate,
     )  # fmt: skip
+
+
+def _with_bar(
+    parts: Iterable[tuple[int, int]], seconds: float | None, sample_rate: int
+) -> Iterator[tuple[int, int]]:
+    done = 0
+    with progress_bar(seconds, "detecting", "s") as advance:
+        for start, stop in parts:
+            yield start, stop
+            advance((stop - done) / sample_rate)
+            done = stop
 
 
 def _joined(starts: Iterable[int], parts: list[np.ndarray]) -> np.ndarray:

@@ -118,7 +118,8 @@ def _detected(separator: Separator, source: str | Path, query: str, word: str) -
             "it to a file first."
         )
     with AudioReader(source) as reader:
-        return separator.find_windows(word, Buffer(reader.blocks()), reader.sample_rate, query)
+        buffer = Buffer(reader.blocks(), reader.promised_samples)
+        return separator.find_windows(word, buffer, reader.sample_rate, query)
 
 
 def _work(windows: list[Window] | None, duration: float) -> float | None:

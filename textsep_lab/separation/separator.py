@@ -137,7 +137,7 @@ class Separator:
         waveform, sample_rate, file_format = _read(recording, sample_rate)
         samples, auto = waveform.shape[1], isinstance(windows, str)
         if isinstance(windows, str):
-            windows = self.find_windows(windows, Buffer([waveform]), sample_rate, query)
+            windows = self.find_windows(windows, Buffer([waveform], samples), sample_rate, query)
         if windows is not None:
             windows = check_windows(windows, samples / sample_rate)
         opening, used = gate(windows, samples, sample_rate, fade), list[LocalMask]()

@@ -22,6 +22,7 @@ class Buffer:
 
     Args:
         blocks: waveforms ``[channels, samples]``, one after the other.
+        promised: how many samples there will be, for a bar, if anybody says.
 
     Example:
         >>> buffer = Buffer(np.full((1, 4), k) for k in range(3))
@@ -29,7 +30,8 @@ class Buffer:
         (True, [[0, 1, 1]], False, 12)
     """
 
-    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+    def __init__(self, blocks: Iterable[np.ndarray], promised: int | None = None) -> None:
+        self.promised = promised
         self._blocks = iter(blocks)
         self._held: list[np.ndarray] = []
         self.start = self.end = 0
