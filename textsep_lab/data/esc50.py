@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,13 +17,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from textsep_lab.data import tables
 from textsep_lab.signal import audio
 from textsep_lab.utils import paths
 
 ENVIRONMENT_VARIABLE = "TEXTSEP_ESC50"
 COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
-#: Names of recordings and classes become paths: words, dots and dashes, never a folder.
-NAME = re.compile(r"\w[\w .,+()'&-]{0,99}")
 
 
 def find(root: str | Path | None = None) -> Path:
@@ -92,71 +90,27 @@ def read_table(
     csv = folder / "meta" / "esc50.csv"
     table = _parse(csv)
     classes = [classes] if isinstance(classes, str) else classes
-    table = table[_wanted(table["fold"], folds, csv) & _wanted(table["category"], classes, csv)]
+    chosen = tables.wanted(table["fold"], folds, csv)
+    table = table[chosen & tables.wanted(table["category"], classes, csv)]
     if table.empty:
         raise ValueError(f"{csv}: no clip is both in folds {folds} and in classes {classes}.")
     table = table.sort_values("filename").reset_index(drop=True)
     table["path"] = [str(folder / "audio" / name) for name in table["filename"]]
-    _check_inside(table["path"], folder / "audio", csv)
-    missing = [path for path in table["path"] if not Path(path).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            f"{missing[0]}: this recording is in {csv} but not on disk "
-            f"({len(missing)} of {len(table)} are missing); get a whole copy of ESC-50."
-        )
+    tables.check_files(table["path"], folder / "audio", csv, "get a whole copy of ESC-50")
     return table
 
 
 def _parse(csv: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(csv)
-    except ValueError as error:  # pandas' own errors are kinds of it
-        raise ValueError(f"{csv}: not a readable table ({error}); expected ESC-50's.") from error
-    absent = [name for name in COLUMNS if name not in table.columns]
-    if absent:
-        raise ValueError(f"{csv}: no column {', '.join(absent)}; expected {', '.join(COLUMNS)}.")
-    if table.empty or table[list(COLUMNS)].isna().to_numpy().any():
-        raise ValueError(f"{csv}: no rows, or empty cells; expected ESC-50's official table.")
+    table = tables.read_csv(csv, COLUMNS, "ESC-50's official table")
     try:
         whole = dict.fromkeys(("fold", "target", "src_file"), "int64")
-        table = table[list(COLUMNS)].astype({**whole, "filename": str, "category": str})
+        table = table.astype({**whole, "filename": str, "category": str})
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"{csv}: fold, target and src_file must be whole numbers.") from error
-    return _check_names(table, csv)
-
-
-def _check_names(table: pd.DataFrame, csv: Path) -> pd.DataFrame:
     for column in ("filename", "category"):
-        wrong = [name for name in table[column].unique() if not NAME.fullmatch(name)]
-        if wrong:
-            raise ValueError(
-                f"{csv}: the {column} {wrong[0][:100]!r} is not a plain name: use letters, digits, "
-                "dots and dashes, without a folder."
-            )
-    twice = table["filename"][table["filename"].duplicated()]
-    if not twice.empty:
-        raise ValueError(f"{csv}: two rows are about '{twice.iloc[0]}'; expected one a recording.")
+        tables.check_names(table[column], csv)
+    tables.check_once(table["filename"], csv)
     return table
-
-
-def _check_inside(recordings: Iterable[str], audio_folder: Path, csv: Path) -> None:
-    inside = audio_folder.resolve()
-    for path in recordings:
-        if Path(path).resolve().parent != inside:
-            raise ValueError(
-                f"{csv}: '{Path(path).name}' is a link that leaves {audio_folder}: put the "
-                "recording itself there."
-            )
-
-
-def _wanted(column: pd.Series, values: Iterable | None, csv: Path) -> pd.Series:
-    valid = sorted(column.unique().tolist())
-    values = valid if values is None else list(values)
-    unknown = [value for value in values if value not in valid]
-    if unknown or not values:
-        said = f"no {column.name} {unknown[0]!r}" if unknown else f"empty list of {column.name}"
-        raise ValueError(f"{csv}: {said}; valid are {', '.join(map(str, valid))}.")
-    return column.isin(values)
 
 
 def label_text(category: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from textsep_lab.data import esc50
+from textsep_lab.data import esc50, tables
 from textsep_lab.data.mixtures import Clips, Recipe, render
 from textsep_lab.data.sampling import RecipeSampler
 from textsep_lab.signal import audio
@@ -79,7 +79,7 @@ def _recipe(row: dict[str, str]) -> Recipe:
 
 def _check_values(recipe: Recipe) -> None:
     for name in (*recipe.sources, *filter(None, recipe.same_class)):
-        if not esc50.NAME.fullmatch(name):
+        if not all(tables.NAME.fullmatch(part) for part in name.split("/")):
             raise ValueError(f"{name[:100]!r} is not the plain name of a clip")
     check_range("samples", recipe.samples, 1, LONGEST)
     check_range("seed", recipe.seed, 0, 2**63)

@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 
 from textsep_lab.data.mixtures import Clips, Recipe
+from textsep_lab.data.vocabulary import may_be_the_same
+
+Row = tuple[str, str, int]  # filename, category, src_file
 
 
 def active_offset(waveform: np.ndarray, samples: int, rng: np.random.Generator) -> int:
@@ -28,14 +31,16 @@ def active_offset(waveform: np.ndarray, samples: int, rng: np.random.Generator) 
 
 
 class RecipeSampler:
-    """Draws random recipes: never two clips of one class or one Freesound id.
+    """Draws random recipes: never two clips of one class or one recording (Freesound id).
+
+    Nor two classes of which one may say more of the other, see `vocabulary.may_be_the_same`.
 
     Args:
         clips: the recordings; a column ``weight`` in their table, if any, makes rows likelier.
         samples: length of the mixtures.
         snr_db: range of the target's level over each interferer.
         interferers: probability of 1, 2, … interferers.
-        same_class_share: how often a source is two clips of its class at once.
+        same_class_share: how often a source is two clips of its class at once, of two recordings.
 
     Raises:
         ValueError: fewer classes than sources, or no clips that may meet.
@@ -54,14 +59,18 @@ class RecipeSampler:
         table = clips.table
         if table["category"].nunique() <= len(interferers):
             raise ValueError("Too few classes: mixing needs more classes than sources.")
-        self._rows = list(zip(table["filename"], table["category"], table["src_file"], strict=True))
+        self._rows: list[Row] = list(
+            zip(table["filename"], table["category"], table["src_file"], strict=True)
+        )
         self.category = dict(zip(table["filename"], table["category"], strict=True))
         weight = table["weight"] if "weight" in table else pd.Series(1.0, table.index)
         self._cumulative = np.cumsum(weight / weight.sum())
         self.same_class_share = same_class_share
-        self._class = table.groupby("category")["filename"].apply(list).to_dict()
+        self._class: dict[str, list[tuple[Row, float]]] = {}
+        for row, likely in zip(self._rows, weight, strict=True):
+            self._class.setdefault(row[1], []).append((row, float(likely)))
 
-    def _draw_row(self, rng: np.random.Generator) -> tuple[str, str, int]:
+    def _draw_row(self, rng: np.random.Generator) -> Row:
         row = int(np.searchsorted(self._cumulative, rng.random()))
         return self._rows[min(row, len(self) - 1)]
 
@@ -74,7 +83,7 @@ class RecipeSampler:
         rows, refused = [self._draw_row(rng)], 0
         while len(rows) < count:
             row = self._draw_row(rng)
-            if all(row[1] != other[1] and row[2] != other[2] for other in rows):
+            if all(row[2] != x[2] and not may_be_the_same(row[1], x[1]) for x in rows):
                 rows.append(row)
             elif (refused := refused + 1) == 10000:
                 raise ValueError("Too few classes or Freesound ids: no clips can be mixed.")
@@ -88,15 +97,39 @@ class RecipeSampler:
             same_class=self._same_class(rows, rng),
         )
 
-    def _same_class(self, rows: list, rng: np.random.Generator) -> tuple[str, ...]:
+    def _same_class(self, rows: list[Row], rng: np.random.Generator) -> tuple[str, ...]:
         """Return a further clip of each source's class, or none; see `Recipe`."""
-        if not self.same_class_share:
-            return ()
-        names = tuple(
-            str(rng.choice(self._class[row[1]])) if rng.random() < self.same_class_share else ""
-            for row in rows
-        )
-        return names if any(names) else ()
+        names, used = [], {row[2] for row in rows}
+        for row in rows if self.same_class_share else ():
+            second = self._second(row, used, rng) if rng.random() < self.same_class_share else None
+            names.append(second[0] if second else "")
+            used.update([second[2]] if second else [])
+        return tuple(names) if any(names) else ()
+
+    def _second(self, row: Row, used: set[int], rng: np.random.Generator) -> Row | None:
+        others = [(x, likely) for x, likely in self._class[row[1]] if x[2] not in used and likely]
+        if not others:
+            return None
+        weight = np.array([likely for _, likely in others])
+        return others[int(rng.choice(len(others), p=weight / weight.sum()))][0]
+
+
+def recording_weights(table: pd.DataFrame) -> np.ndarray:
+    """Return a weight for each clip of a collection in which some sounds are far more common.
+
+    A label weighs the square root of its number of recordings: were labels alike, the one recording
+    of a rare sound would be repeated without end, and in proportion it would hardly be met. Its
+    recordings share that equally, and a recording's clips share what it has: sixty clips of one
+    recording teach little more than one.
+
+    Example:
+        >>> rows = [("dog", 1), ("dog", 1), ("dog", 2), ("dog", 3), ("dog", 4), ("cat", 5)]
+        >>> recording_weights(pd.DataFrame(rows, columns=["category", "src_file"])).tolist()
+        [0.25, 0.25, 0.5, 0.5, 0.5, 1.0]
+    """
+    recordings = table.groupby("category")["src_file"].transform("nunique")
+    clips = table.groupby(["category", "src_file"])["src_file"].transform("size")
+    return (1 / (np.sqrt(recordings) * clips)).to_numpy(float)
 
 
 def evaluation_recipes(
@@ -114,8 +147,11 @@ def evaluation_recipes(
         ValueError: a clip has no possible interferer.
     """
     rng, recipes = np.random.default_rng(seed), []
+    classes = table["category"].unique()
+    alike = {x: [y for y in classes if may_be_the_same(x, y)] for x in classes}
     for row in table.sort_values("filename").itertuples():
-        others = table[(table["category"] != row.category) & (table["src_file"] != row.src_file)]
+        other_class = ~table["category"].isin(alike[row.category])
+        others = table[other_class & (table["src_file"] != row.src_file)]
         if others.empty:
             raise ValueError("Too few classes: a mixture needs two clips of different classes.")
         other = others.iloc[int(rng.integers(len(others)))]["filename"]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score
 
-from textsep_lab.data import captions, esc50
+from textsep_lab.data import esc50
 from textsep_lab.data.augmentation import augment
 from textsep_lab.data.mixtures import Clips, Recipe, render, render_sources, wrapped
 from textsep_lab.data.sampling import RecipeSampler, evaluation_recipes
@@ -21,7 +21,7 @@ from textsep_lab.models.clap import ClapNetwork, extract_features, pool
 from textsep_lab.models.config import ClapConfig
 from textsep_lab.signal.timegate import gate
 from textsep_lab.training.config import ClapSettings
-from textsep_lab.training.separator_data import read_all, training_table
+from textsep_lab.training.separator_data import read_all, training_queries, training_table
 
 #: A source is active where its level is within so many dB of its loudest frame.
 AUDIBLE_DB = 30.0
@@ -88,7 +88,7 @@ class ClapData:
         self.samples_per_frame = config.stride * config.hop_length
         self.frames = -(-samples // self.samples_per_frame)
         self.labels = sorted(table["category"].unique())
-        self._paraphrases = [encoder.embed_text(captions.for_label(x)) for x in self.labels]
+        self._paraphrases = [encoder.embed_text(training_queries(settings, x)) for x in self.labels]
 
     def batch(self, step: int) -> ClapBatch:
         """Return the batch of a step."""

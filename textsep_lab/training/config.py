@@ -38,8 +38,16 @@ class TrainingSettings:
     esc50_path: str | None = option(
         None, "Data set in ESC-50's layout; by default where `esc50.find` looks."
     )
-    extra_paths: tuple[str, ...] = option((), "One more data set to train on, all its folds.")
+    extra_paths: tuple[str, ...] = option(
+        (),
+        "One more data set to train on, all of it: a folder with clips.csv, or ESC-50's layout.",
+    )
     extra_share: float = option(0.2, "How often a source is drawn from those.")
+    without_labels: tuple[str, ...] = option(
+        (),
+        "A label to leave out of all data sets; held-out for the kit's list of words that are "
+        "never trained on.",
+    )
     same_class_share: float = option(
         0.0, "How often a source is two recordings of its class at once."
     )

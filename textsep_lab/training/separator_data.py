@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ from tqdm import tqdm
 from textsep_lab.data import captions, esc50
 from textsep_lab.data.augmentation import augment
 from textsep_lab.data.mixtures import Clips, render
-from textsep_lab.data.sampling import RecipeSampler, evaluation_recipes
+from textsep_lab.data.recordings import COLUMNS, read_several
+from textsep_lab.data.sampling import RecipeSampler, evaluation_recipes, recording_weights
+from textsep_lab.data.vocabulary import left_out, may_be_the_same, says
 from textsep_lab.encoders.base import TextEncoder
 from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.signal.metrics import si_sdr
@@ -52,7 +55,9 @@ class TrainingData:
             same_class_share=settings.same_class_share,
         )
         self.labels = sorted(table["category"].unique())
-        self._queries = {x: self.encoder.embed_text(captions.for_label(x)) for x in self.labels}
+        self._queries = {
+            x: self.encoder.embed_text(training_queries(settings, x)) for x in self.labels
+        }
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step."""
@@ -65,7 +70,7 @@ class TrainingData:
         out = render(recipe, self.clips, augment)
         there = sorted({self.sampler.category[name] for name in recipe.sources})
         label, target = recipe.label, out.target
-        gone = [x for x in self.labels if x not in there]
+        gone = self._gone(there)
         if rng.random() < self.settings.absent_share and gone:
             label, target = str(rng.choice(gone)), np.zeros_like(out.target)
         wanted, unwanted = self._query(label, rng), self._unwanted(label, there, rng)
@@ -77,9 +82,13 @@ class TrainingData:
             return np.zeros(self.encoder.dim, np.float32)
         sure = np.float32(np.sqrt(rng.random()))  # what is hardly sure is hardly worth telling
         here = [x for x in there if x != wanted]
-        gone = [x for x in self.labels if x not in there and x != wanted]
+        gone = self._gone([*there, wanted])
         right = rng.random() < sure or not gone
         return sure * self._query(str(rng.choice(here if right else gone)), rng)
+
+    def _gone(self, there: list[str]) -> list[str]:
+        """Return the labels of which no sound that is there may be one."""
+        return [x for x in self.labels if not any(may_be_the_same(x, y) for y in there)]
 
     def _query(self, label: str, rng: np.random.Generator) -> np.ndarray:
         """Return the bare label, a training paraphrase or one between two, a little blurred."""
@@ -93,13 +102,41 @@ class TrainingData:
 
 
 def training_table(settings: TrainingSettings) -> pd.DataFrame:
-    """Return the training clips of all data sets with the weight each is drawn by."""
-    main = esc50.read_table(settings.esc50_path, settings.train_folds).assign(weight=1.0)
-    extra = [esc50.read_table(path) for path in settings.extra_paths]
-    count = sum(len(table) for table in extra)
-    share = settings.extra_share
-    weight = len(main) * share / (1 - share) / count if count else 0.0
-    return pd.concat([main, *(table.assign(weight=weight) for table in extra)], ignore_index=True)
+    """Return the training clips of all data sets with the weight each is drawn by.
+
+    Clips with one of the settings' `without_labels` are left out, and so are those of the extra
+    sets whose recording is in another fold of the main one, where it would be judged by.
+
+    Returns:
+        Columns filename, category, src_file, path, weight, and extra: is it of an extra set.
+
+    Raises:
+        FileNotFoundError, ValueError: as `esc50.read_table` and `recordings.read_several` do, or
+            a data set is given twice, or nothing is left of the main one.
+    """
+    root = esc50.find(settings.esc50_path)
+    if root in [Path(path).expanduser().resolve() for path in settings.extra_paths]:
+        raise ValueError(f"{root}: this data set is given twice.")
+    whole, unwanted = esc50.read_table(root), left_out(settings.without_labels)
+    main = esc50.read_table(root, settings.train_folds).loc[:, [*COLUMNS]]
+    main = main[~main["category"].isin(unwanted)].assign(weight=1.0, extra=False)
+    if main.empty:
+        raise ValueError(f"{root}: no clip is left without the labels that are left out.")
+    extra = read_several(settings.extra_paths, settings.without_labels)
+    elsewhere = whole.loc[~whole["fold"].isin(settings.train_folds), "src_file"]
+    extra = extra[~extra["src_file"].isin(elsewhere)]
+    if extra.empty:
+        return main.reset_index(drop=True)
+    share, weight = settings.extra_share, recording_weights(extra)
+    weight = weight / weight.sum() * len(main) * share / (1 - share)
+    return pd.concat([main, extra.assign(weight=weight, extra=True)], ignore_index=True)
+
+
+def training_queries(settings: TrainingSettings, label: str) -> list[str]:
+    """Return the training paraphrases of a label, but those that hold a label that is left out."""
+    unwanted = left_out(settings.without_labels)
+    texts = captions.for_label(label)
+    return [x for x in texts if not any(says(x, word) for word in unwanted)] or texts[:1]
 
 
 def read_all(clips: Clips) -> Clips:
@@ -111,7 +148,7 @@ def read_all(clips: Clips) -> Clips:
 
 def clips_per_epoch(table: pd.DataFrame) -> int:
     """Return how many clips of `training_table` count as one pass: those of the main data set."""
-    return int((table["weight"] == 1).sum())
+    return int((~table["extra"]).sum())
 
 
 def protocol(settings: TrainingSettings, table: pd.DataFrame) -> dict[str, str]:
@@ -120,6 +157,8 @@ def protocol(settings: TrainingSettings, table: pd.DataFrame) -> dict[str, str]:
         f"ESC-50-layout folds {list(settings.train_folds)} train, "
         f"{list(settings.val_folds)} validate; {len(settings.extra_paths)} extra sets"
     )
+    if settings.without_labels:
+        said += f"; without {', '.join(settings.without_labels)}"
     names = "\n".join(sorted(table["filename"]))
     return {"protocol": said, "sha256": hashlib.sha256(names.encode()).hexdigest()}
 
