@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textsep_lab.data import manifests, mixtures
-from textsep_lab.data.augmentation import SHARE, augment, change_speed, equalise
+from textsep_lab.data.augmentation import (
+    BAND_SHARE,
+    ROOM_SHARE,
+    SHARE,
+    augment,
+    change_speed,
+    equalise,
+    limit_band,
+    reverberate,
+)
 from textsep_lab.data.mixtures import Clips, Recipe
 from textsep_lab.data.sampling import RecipeSampler, active_offset, evaluation_recipes
 from textsep_lab.signal import ideal_masks
@@ -462,8 +471,9 @@ def test_augment_changes_what_it_names_as_often_as_it_says():
     out = [augment(waveform, np.random.default_rng(seed)) for seed in range(400)]
     assert np.mean([len(x) != 500 for x in out]) == pytest.approx(SHARE, abs=0.08)
     same_length = [x for x in out if len(x) == 500]
-    coloured = [not np.array_equal(np.abs(x), np.abs(waveform)) for x in same_length]
-    assert np.mean(coloured) == pytest.approx(SHARE, abs=0.1)
+    changed = [not np.array_equal(np.abs(x), np.abs(waveform)) for x in same_length]
+    kept = (1 - SHARE) * (1 - ROOM_SHARE) * (1 - BAND_SHARE)
+    assert np.mean(changed) == pytest.approx(1 - kept, abs=0.08)
     signs = [np.sign(np.dot(x, waveform)) for x in same_length]
     assert np.mean(signs) == pytest.approx(0, abs=0.15)
 
@@ -498,3 +508,71 @@ def test_the_equaliser_meets_its_gains():
         tone = np.sin(2 * np.pi * frequency * time).astype(np.float32)
         change_db = energy_db(equalise(tone, gains_db)) - energy_db(tone)
         assert change_db == pytest.approx(gain_db, abs=0.1)
+
+
+@QUICK
+@given(
+    seed=seeds,
+    length=st.integers(1, 5000),
+    t60=st.floats(0.1, 1.0),
+    level_db=st.floats(-15, 0),
+    low=st.sampled_from([0.0, 50.0, 300.0]),
+    high=st.sampled_from([2500.0, 8000.0, np.inf]),
+)
+def test_room_and_band_keep_length_type_and_finiteness(seed, length, t60, level_db, low, high):
+    waveform = np.random.default_rng(1).uniform(-1, 1, length).astype(np.float32)
+    before = waveform.copy()
+    changes = (
+        lambda x: reverberate(x, t60, level_db, np.random.default_rng(seed)),
+        lambda x: limit_band(x, low, high),
+    )
+    for change in changes:
+        out = change(waveform)
+        assert (out.dtype, out.shape) == (np.float32, waveform.shape)
+        assert np.isfinite(out).all()
+        assert np.array_equal(out, change(waveform)) and np.array_equal(waveform, before)
+        assert not change(np.zeros(length, np.float32)).any()
+        assert change(2 * waveform) == pytest.approx(2 * out, abs=1e-4)
+
+
+@pytest.mark.parametrize("t60", [0.1, 0.4, 1.0])
+@pytest.mark.parametrize("level_db", [-15.0, 0.0])
+def test_a_room_decays_by_60_db_in_its_t60_after_the_direct_sound(t60, level_db):
+    click = np.zeros(24000, np.float32)
+    click[100] = 1.0
+    heard = reverberate(click, t60, level_db, np.random.default_rng(0))
+    assert np.abs(heard[:100]).max() < 1e-5  # nothing before its cause
+    assert heard[100] == pytest.approx(1.0, abs=1e-5)
+    tail = heard[101:]
+    assert energy_db(tail) == pytest.approx(level_db, abs=0.01)
+    length = int(t60 * 16000)
+    frames = np.square(tail[: length // 20 * 20], dtype=np.float64).reshape(20, -1).mean(1)
+    slope = np.polyfit(np.arange(20) / 20, 10 * np.log10(frames), 1)[0]  # dB a T60
+    assert slope == pytest.approx(-60, abs=4)
+
+
+def test_the_direct_sound_stays_in_a_room():
+    waveform = np.random.default_rng(2).standard_normal(16000).astype(np.float32)
+    added = reverberate(waveform, 0.5, -6.0, np.random.default_rng(0)) - waveform
+    assert abs(np.corrcoef(added, waveform)[0, 1]) < 0.05
+    assert energy_db(added) - energy_db(waveform) == pytest.approx(-6, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 2500), (0, 4000), (50, np.inf), (300, np.inf), (300, 3000)]
+)
+def test_a_limited_band_loses_what_lies_outside_and_nothing_else(low, high):
+    time = np.arange(16000) / 16000
+
+    def change_db(hertz):
+        tone = np.sin(2 * np.pi * hertz * time).astype(np.float32)
+        return energy_db(limit_band(tone, low, high)) - energy_db(tone)
+
+    inside = [x for x in (400, 1000, 2000, 3000, 6000) if 1.3 * low < x < high / 1.3]
+    assert max(abs(change_db(x)) for x in inside) < 0.15
+    if high < 8000:
+        assert change_db(high) == pytest.approx(-3, abs=0.2)
+        assert change_db(1.5 * high) < -25
+    if low:
+        assert change_db(low) == pytest.approx(-3, abs=0.2)
+        assert change_db(low / 2) < -40
