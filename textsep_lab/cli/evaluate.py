@@ -54,10 +54,17 @@ def evaluate() -> None:
 @CHECKPOINT
 @click.option("--weights", multiple=True, metavar="NAME=PATH",
               help="Weights of the text-agnostic or the reference network.")  # fmt: skip
+@click.option("--unseen", type=EXISTING, metavar="FOLDER",
+              help="Labelled clips (clips.csv) for two further tables: words kept from training, "
+              "and everyday scenes.")  # fmt: skip
+@click.option("--recordings", type=EXISTING, metavar="FOLDER",
+              help="Labelled clips without a truth: the detector judges.")  # fmt: skip
 @LIMIT
 @_out("separation, or separation-part for a part")
 @OVERWRITE
-def separation(esc50, folds, systems, checkpoint, weights, limit, out, overwrite) -> None:
+def separation(
+    esc50, folds, systems, checkpoint, weights, unseen, recordings, limit, out, overwrite
+) -> None:
     """Judge separators on a fold, between the unprocessed mixture and oracle masks.
 
     Every clip is a target once, mixed at 0 dB with a clip of another class and Freesound id; the
@@ -66,12 +73,15 @@ def separation(esc50, folds, systems, checkpoint, weights, limit, out, overwrite
     \b
     textsep evaluate separation --esc50 data/ESC-50
     textsep evaluate separation --esc50 data/ESC-50 --systems ours,irm --limit 100 --out quick
+    textsep evaluate separation --esc50 data/ESC-50 --unseen data/clips
     """
     from textsep_lab.evaluation import separation_report
 
     _check(out, "separation", overwrite)
     names = tuple(name.strip() for name in systems.split(",") if name.strip())
-    report = separation_report.run(esc50, folds, checkpoint, names, limit, _paths(weights))
+    report = separation_report.run(
+        esc50, folds, checkpoint, names, limit, _paths(weights), unseen, recordings
+    )
     part = bool(systems or limit)  # which must not take the place of a whole report
     _write(report, out, "separation-part" if part else "separation")
 

@@ -5,6 +5,7 @@ Taught in notebook 05.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -27,14 +28,15 @@ def category(label: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _words(label: str) -> frozenset[str]:
-    return frozenset(category(label).split("_"))
+    words = re.findall(r"[^\W_]+", label.lower())
+    return frozenset(re.sub("(?<=..)s$", "", word) for word in words)  # footsteps: footstep
 
 
 def may_be_the_same(first: str, second: str) -> bool:
     """Return whether all words of one label are among the other's, so that it may say more of it.
 
     Example:
-        >>> may_be_the_same("dog", "dog barking"), may_be_the_same("crying_baby", "baby crying")
+        >>> may_be_the_same("dog", "dogs barking"), may_be_the_same("crying_baby", "baby crying")
         (True, True)
         >>> may_be_the_same("car horn", "car engine")
         False

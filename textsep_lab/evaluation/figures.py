@@ -106,6 +106,29 @@ def classes(scores: pd.DataFrame) -> Figure:
     return figure
 
 
+def labels(rows: pd.DataFrame) -> Figure:
+    """Draw mean SI-SDRi of every label as a bar, the best on top, with the number of mixtures.
+
+    Args:
+        rows: of `scores.summary` by label.
+    """
+    rows = rows.sort_values("si_sdri_db")
+    names = [
+        f"{x.replace('_', ' ')} ({n})" for x, n in zip(rows["label"], rows["mixtures"], strict=True)
+    ]
+    figure = Figure(figsize=(8, 0.24 * len(rows) + 1.2), layout="constrained")
+    axis = figure.subplots()
+    gained = rows["si_sdri_db"] > 0
+    axis.barh(names, rows["si_sdri_db"], color=np.where(gained, plots.WINDOW, plots.OUTPUT))
+    axis.axvline(0, color=plots.INK, linewidth=0.8)
+    axis.axvline(rows["si_sdri_db"].mean(), color=plots.INK, linewidth=0.8, linestyle=":")
+    axis.set_xlabel("SI-SDR improvement (dB), mean of a label's mixtures; dotted: mean of labels")
+    axis.tick_params(axis="y", labelsize=8)
+    axis.margins(y=0.015)
+    _tidy(axis)
+    return figure
+
+
 def confusable(rows: pd.DataFrame) -> Figure:
     """Draw how much comes out when a sound is asked for by the name of one that is like it."""
     medians = rows.pivot_table("level_db", "pair", "query_kind", aggfunc="median")

@@ -119,3 +119,19 @@ def markdown(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     columns = list(columns)
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def score_table(rows: pd.DataFrame, by: str = "system", title: str | None = None) -> str:
+    """Return rows of `scores.summary` as a Markdown table."""
+    columns = (title or by, "SI-SDRi mean [95 %]", "median", "SDRi mean [95 %]",
+               "median", "made worse")  # fmt: skip
+    cells = (
+        [
+            str(row[by]),
+            with_interval(row, "si_sdri_db"), f"{row['si_sdri_db_median']:.2f}",
+            with_interval(row, "sdri_db"), f"{row['sdri_db_median']:.2f}",
+            f"{row['worse_percent']:.1f} %",
+        ]
+        for row in rows.to_dict("records")
+    )  # fmt: skip
+    return markdown(columns, cells)

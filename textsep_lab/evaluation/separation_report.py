@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from textsep_lab.evaluation import conditions, figures, speed
 from textsep_lab.evaluation.cold_start import peak_memory
 from textsep_lab.evaluation.conditions import HELD_OUT
+from textsep_lab.evaluation.labelled_report import SYSTEMS, LabelledLists
 from textsep_lab.evaluation.mixture_list import SAMPLE_RATE, MixtureList, load_mixture_list
 from textsep_lab.evaluation.output import Report
-from textsep_lab.evaluation.scores import markdown, measure, summary, with_interval
+from textsep_lab.evaluation.scores import markdown, measure, score_table, summary
 from textsep_lab.evaluation.systems import (
     ABLATIONS,
     TITLES,
@@ -41,6 +42,8 @@ def run(
     systems: tuple[str, ...] = (),
     limit: int | None = None,
     weights: Mapping[str, str | Path] | None = None,
+    unseen: str | Path | None = None,
+    recordings: str | Path | None = None,
 ) -> Report:
     """Judge every system on AudioSep's list of mixtures, and ours under other conditions.
 
@@ -51,9 +54,10 @@ def run(
             tables.
         limit: only so many mixtures.
         weights: checkpoints of other networks, see `systems.TRAINED`.
+        unseen, recordings: folders of labelled clips, see `labelled_report`.
 
     Raises:
-        FileNotFoundError: no data set or no checkpoint.
+        FileNotFoundError: no data set, no such folder or no checkpoint.
         ValueError: no such system, or a limit below 1.
     """
     separator = load_separator(checkpoint)
@@ -63,6 +67,7 @@ def run(
     if unknown:
         raise ValueError(f"There is no system '{unknown[0]}': use {', '.join(makers)}.")
     scenes = load_mixture_list(root, folds, limit)
+    labelled = LabelledLists.read(unseen, recordings, root, folds, limit)
     asked = systems or [name for name in makers if name not in ABLATIONS]
     made = {name: makers[name]() for name in asked}
     able = {s.title: s.estimate for s in made.values() if s.estimate is not None}
@@ -74,7 +79,11 @@ def run(
         tables["costs"] = costs(separator, made, checkpoint)
         drawn |= _figures(tables)
     text = _text(made, tables, folds, len(scenes))
-    return Report("separation", text, drawn, tables, scenes)
+    rungs = {name: made.get(name) or makers[name]() for name in SYSTEMS}
+    more = labelled.judge(remembering, {s.title: s.estimate for s in rungs.values() if s.estimate})
+    return Report(
+        "separation", text + more.text, drawn | more.figures, tables | more.tables, scenes
+    )
 
 
 def _further(separator: Separator, scenes: MixtureList) -> dict[str, pd.DataFrame]:
@@ -149,22 +158,6 @@ def _text(made, tables, folds: tuple[int, ...], count: int) -> str:
         return first_part.format(**facts)
     facts |= _further_facts(tables)
     return (first_part + further_part).format(**facts)
-
-
-def score_table(rows: pd.DataFrame, by: str = "system", title: str | None = None) -> str:
-    """Return rows of `scores.summary` as a Markdown table."""
-    columns = (title or by, "SI-SDRi mean [95 %]", "median", "SDRi mean [95 %]",
-               "median", "made worse")  # fmt: skip
-    cells = (
-        [
-            str(row[by]),
-            with_interval(row, "si_sdri_db"), f"{row['si_sdri_db_median']:.2f}",
-            with_interval(row, "sdri_db"), f"{row['sdri_db_median']:.2f}",
-            f"{row['worse_percent']:.1f} %",
-        ]
-        for row in rows.to_dict("records")
-    )  # fmt: skip
-    return markdown(columns, cells)
 
 
 def _paired(scores: pd.DataFrame, by: str, first: str, second: str) -> str:
