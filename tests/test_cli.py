@@ -251,9 +251,13 @@ def test_train_and_use_the_weights(run, dataset, tmp_path, noise):
     done = run(
         "train", "separator", "--esc50-path", dataset, "--output-dir", "run", "--steps", 2,
         "--batch-size", 2, "--seconds", 0.3, "--val-every", 2, "--val-mixtures", 2,
+        "--without-label", "cat", "--without-label", "held-out",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert (tmp_path / "run" / "learning_curve.png").is_file()
+    sidecar = json.loads((tmp_path / "run" / "best.json").read_text())
+    assert sidecar["settings"]["without_labels"] == ["cat", "held-out"]
+    assert sidecar["data"]["protocol"].endswith("without cat, held-out")
     done = run(
         "separate", noise, "--query", "rain", "--out", "out", "--checkpoint", "run/best.safetensors"
     )
@@ -263,6 +267,17 @@ def test_train_and_use_the_weights(run, dataset, tmp_path, noise):
 def test_training_without_data_says_how_to_get_it(run, tmp_path):
     done = run("train", "separator", "--esc50-path", "nowhere", "--output-dir", "run", "--steps", 1)
     refused(done, tmp_path, "textsep data esc50", out="run")
+
+
+def test_a_labelled_folder_that_is_not_there_is_refused(run, dataset, tmp_path):
+    done = run(
+        "train", "separator", "--esc50-path", dataset, "--output-dir", "run", "--steps", 1,
+        "--extra-path", "nowhere",
+    )  # fmt: skip
+    refused(done, tmp_path, "clips.csv", out="run")
+    for option in ("--unseen", "--recordings"):
+        asked = ("evaluate", "separation", "--esc50", dataset, option, "nowhere", "--out", "out")
+        refused(run(*asked), tmp_path, "clips.csv")
 
 
 def test_evaluate_separation(run, dataset, tmp_path):
