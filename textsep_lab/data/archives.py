@@ -1,4 +1,4 @@
-"""Fetch archives with pooch, resumably and checked, and open them safely (taught in notebook 01)."""
+"""Fetch archives with pooch, resumably, check and open them safely (taught in notebook 01)."""
 
 from __future__ import annotations
 
@@ -137,9 +137,7 @@ def unreachable(url: str, error: OSError) -> ConnectionError:
     return ConnectionError(f"{url}: not downloaded ({said}); {again}.")
 
 
-def _resume(
-    archive: Archive, part: Path, url: str, output_file: str, source: pooch.Pooch
-) -> None:
+def _resume(archive: Archive, part: Path, url: str, output_file: str, source: pooch.Pooch) -> None:
     """Download for pooch, asking only for the bytes that earlier tries did not leave in `part`."""
 
     def begin(response: Response, **_: object) -> None:
