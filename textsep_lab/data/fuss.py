@@ -99,6 +99,8 @@ def _open(url: str, files: list[Path]) -> Iterator[list[clip_folder.Recording]]:
             named = re.fullmatch(r"(?:\./)?fsd_data/(\w+)/[^/]+/(\d+)\.wav", member.name)
             if named:
                 recordings.append(_recording(named[1], int(named[2]), archive, member))
+        while cast(IO[bytes], archive.fileobj).read(1 << 20):
+            pass  # tar ends before gzip does, which then checks its CRC-32
         if not recordings:
             raise ValueError(f"{url}: there is no fsd_data/<split>/sound/<Freesound id>.wav in it.")
         yield recordings
