@@ -50,10 +50,10 @@ def download(
 ) -> Path:
     """Fetch FSD50K (24.7 GB) and make a folder of 16 kHz clips of it; return the folder.
 
-    It holds ``<split>/<Freesound id>.flac`` (splits train, val and eval; at most 12.5 GB in all) and
-    ``clips.csv`` with the columns file, label, source_id, licence, credit, seconds, source_rate,
-    split and labels. `label` is the rarest of a clip's labels in plain words, which is the most
-    specific one, as FSD50K gives each clip the parents of its labels too; `labels` has all, as
+    It holds ``<split>/<Freesound id>.flac`` (splits train, val and eval; at most 12.5 GB in all)
+    and ``clips.csv`` with the columns file, label, source_id, licence, credit, seconds,
+    source_rate, split and labels. `label` is the rarest of a clip's labels in plain words: a most
+    specific one, as FSD50K gives each clip the parents of its labels too. `labels` has all, as
     they were. Recordings that are in ESC-50 are left out, and silent ones.
 
     The dev set comes first; its archives are removed before the eval set comes. A cut download
@@ -63,6 +63,9 @@ def download(
         dest: the folder to make. [default: `FSD50K` in the project's data folder]
         overwrite: replace a data set that is there.
         keep_archives: leave the archives in ``<dest>.download``.
+
+    Returns:
+        The folder, absolute.
 
     Raises:
         FileExistsError: `dest` holds a data set and not `overwrite`, or holds something else.
