@@ -15,7 +15,7 @@ import pytest
 from conftest import loopback
 from test_esc50 import make_dataset
 
-from textsep_lab.data import esc50
+from textsep_lab.data import archives, esc50
 from textsep_lab.data import esc50_download as module
 
 PART = "ESC-50.download.part"
@@ -75,8 +75,8 @@ def server(archive, monkeypatch):
     """Serves what is `module.URL` now; the archive's own SHA-256 is the one that is known."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)  # its wait before a retry
-    every_step = functools.partial(module.tqdm, mininterval=0, miniters=1)
-    monkeypatch.setattr(module, "tqdm", every_step)
+    every_step = functools.partial(archives.tqdm, mininterval=0, miniters=1)
+    monkeypatch.setattr(archives, "tqdm", every_step)
     monkeypatch.setattr(module, "SHA256", hashlib.sha256(archive).hexdigest())
     with loopback(Handler) as server:
         server.body, server.starts, server.status, server.cuts = archive, [], 200, 0
@@ -220,8 +220,8 @@ def test_unsafe_members_are_refused(get, server, tmp_path, name):
 
 
 def test_full_disk_is_said_before_each_step(get, server, tmp_path, monkeypatch):
-    usage = module.shutil.disk_usage(tmp_path)._replace(free=1_500_000_000)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage)
+    usage = archives.shutil.disk_usage(tmp_path)._replace(free=1_500_000_000)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: usage)
     refused(get, OSError, r"not enough disk space: 1\.5 GB are needed and 1\.5 GB are free")
     assert server.starts == []
     with (tmp_path / PART).open("wb") as file:

@@ -1,3 +1,5 @@
+from . import fsd50k as fsd50k
+from . import fuss as fuss
 from .mixtures import Clips as Clips
 from .mixtures import Mixture as Mixture
 from .mixtures import Recipe as Recipe
