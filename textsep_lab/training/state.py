@@ -43,8 +43,8 @@ def claim_folder(folder: Path, settings: TrainingSettings) -> None:
     path = folder / SETTINGS
     now = json.loads(json.dumps(asdict(settings)))
     if path.is_file():
-        before = read_json(path)
-        type(settings).from_sidecar({"settings": before}, path)
+        kept = type(settings).from_sidecar({"settings": read_json(path)}, path)
+        before = json.loads(json.dumps(asdict(kept)))  # a setting that is new since has its default
         changed = [k for k in now if k not in MAY_CHANGE and before.get(k) != now[k]]
         if changed:
             raise ValueError(
