@@ -78,6 +78,18 @@ def test_labels_are_compared_as_words(folder):
         read_labelled(folder, labels=["rain"], without=["rain"])
 
 
+@pytest.mark.parametrize("further", ["sea_waves;rain", "Rain;sea waves", "x; heavy rain ;y"])
+def test_what_is_heard_besides_the_label_is_left_out_too(folder, further):
+    csv = folder / "clips.csv"
+    head, *rows = csv.read_text(encoding="utf-8").splitlines()
+    lines = [f"{head},labels", *(f"{row}," for row in rows[:-1]), f"{rows[-1]},{further}"]
+    csv.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    last = f"mine/{rows[-1].split(',')[0]}"
+    assert last in set(read_labelled(folder)["filename"])
+    left = read_labelled(folder, without=["rain"])
+    assert last not in set(left["filename"]) and "rain" not in set(left["category"])
+
+
 def test_a_table_that_a_spreadsheet_wrote_is_read(folder):
     csv = folder / "clips.csv"
     csv.write_bytes(b"\xef\xbb\xbf" + csv.read_bytes().replace(b"\n", b"\r\n"))

@@ -1,8 +1,9 @@
 """Folders of labelled clips: audio files of any length, and a table that says what they are of.
 
 ``FOLDER/clips.csv`` has a row for each clip with the columns ``file`` (its path inside the
-folder), ``label`` (in any words) and perhaps ``source_id``, the recording it was cut from. Other
-columns, such as licence and credit, are for people. Taught in notebook 03.
+folder), ``label`` (in any words) and perhaps ``source_id``, the recording it was cut from, and
+``labels``, all that is heard in it, with ``;`` between them. Other columns, such as licence and
+credit, are for people. Taught in notebook 03.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from textsep_lab.data import tables
-from textsep_lab.data.vocabulary import category, left_out
+from textsep_lab.data.vocabulary import category, is_left_out, left_out
 
 TABLE = "clips.csv"
 #: What every table of recordings has; see `read_labelled`.
@@ -39,7 +40,8 @@ def read_labelled(
     Args:
         folder: holds ``clips.csv`` and the recordings, in subfolders if you like.
         labels: narrow the selection; compared as words, None takes all.
-        without: labels to leave out; see `vocabulary.left_out`.
+        without: labels to leave out, with those that say more of them, and also where one is but
+            among a clip's ``labels``; see `vocabulary.left_out`.
         name: what file names begin with, so that those of two folders differ; by default the
             folder's own name.
 
@@ -69,7 +71,9 @@ def read_labelled(
         None if labels is None else map(category, [labels] if isinstance(labels, str) else labels)
     )
     chosen = tables.wanted(table["category"], wanted, csv)
-    table = table[chosen & ~table["category"].isin(left_out(without))]
+    unwanted = left_out(without)
+    heard = table.pop("heard")
+    table = table[chosen & ~heard.map(lambda words: any(is_left_out(x, unwanted) for x in words))]
     if table.empty:
         raise ValueError(f"{csv}: no clip is left without the labels that are left out.")
     table = table.sort_values("filename").reset_index(drop=True)
@@ -107,7 +111,7 @@ def source_number(source: str) -> int:
 
 def _parse(csv: Path, name: str) -> pd.DataFrame:
     table = tables.read_csv(
-        csv, ("file", "label"), "a row for each clip", maybe=("source_id",),
+        csv, ("file", "label"), "a row for each clip", maybe=("source_id", "labels"),
         dtype=str, keep_default_na=False, encoding="utf-8-sig",
     )  # fmt: skip
     tables.check_names(table["file"], csv, folders=True)
@@ -115,11 +119,13 @@ def _parse(csv: Path, name: str) -> pd.DataFrame:
     _check_labels(table["label"], csv)
     names = name + "/" + table["file"]
     sources = table["source_id"].str.strip() if "source_id" in table else names
+    further = table["labels"] if "labels" in table else [""] * len(table)
     return pd.DataFrame({
         "filename": names,
         "category": table["label"].map(category),
         "src_file": sources.where(sources != "", names).map(source_number).astype("int64"),
         "file": table["file"],
+        "heard": [[a, *b.split(";")] for a, b in zip(table["label"], further, strict=True)],
     })  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from textsep_lab.data import esc50, labelled_clips
 from textsep_lab.data.labelled_clips import COLUMNS, TABLE
-from textsep_lab.data.vocabulary import left_out
+from textsep_lab.data.vocabulary import is_left_out, left_out
 
 
 def read_recordings(
@@ -45,7 +45,9 @@ def read_recordings(
             "ESC-50's layout (meta/esc50.csv and audio/), and found neither."
         ) from error
     table = esc50.read_table(root)
-    table = table[~table["category"].isin(left_out(without))].reset_index(drop=True)
+    unwanted = left_out(without)
+    kept = ~table["category"].map(lambda label: is_left_out(label, unwanted))
+    table = table[kept].reset_index(drop=True)
     if table.empty:
         raise ValueError(f"{root}: no clip is left without the labels that are left out.")
     prefix = name or labelled_clips.folder_name(folder)

@@ -77,3 +77,16 @@ def left_out(labels: Iterable[str]) -> set[str]:
     labels = list(labels)
     listed = held_out_labels() if HELD_OUT in labels else ()
     return {category(label) for label in (*labels, *listed) if label != HELD_OUT}
+
+
+def is_left_out(label: str, unwanted: Iterable[str]) -> bool:
+    """Return whether a label says one of those that are left out, or more of it.
+
+    Args:
+        unwanted: of `left_out`.
+
+    Example:
+        >>> is_left_out("Gunshot_and_gunfire", {"gunshot"}), is_left_out("gun", {"gunshot"})
+        (True, False)
+    """
+    return any(says(label, word) for word in unwanted)

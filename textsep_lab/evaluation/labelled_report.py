@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from textsep_lab.data import esc50
 from textsep_lab.data.recordings import COLUMNS, read_recordings
-from textsep_lab.data.vocabulary import category, held_out_labels, left_out
+from textsep_lab.data.vocabulary import held_out_labels, is_left_out, left_out
 from textsep_lab.evaluation import figures, real_recordings
 from textsep_lab.evaluation.labelled_mixtures import (
     MOST,
@@ -163,7 +163,7 @@ def _label_table(rows: pd.DataFrame) -> str:
 def _taught(labels: set[str], info: Mapping[str, Any]) -> str:
     """Return whether these weights were taught the labels, as far as their sidecar says."""
     without = left_out((info.get("settings") or {}).get("without_labels") or ())
-    open_ones = sorted(label for label in labels if category(label) not in without)
+    open_ones = [label for label in labels if not is_left_out(label, without)]
     if not open_ones:
         return "The sidecar of the weights says that all of them were left out of the training."
     return (

@@ -17,7 +17,7 @@ from textsep_lab.data.augmentation import augment
 from textsep_lab.data.mixtures import Clips, render
 from textsep_lab.data.recordings import COLUMNS, read_several
 from textsep_lab.data.sampling import RecipeSampler, evaluation_recipes, recording_weights
-from textsep_lab.data.vocabulary import left_out, may_be_the_same, says
+from textsep_lab.data.vocabulary import is_left_out, left_out, may_be_the_same
 from textsep_lab.encoders.base import TextEncoder
 from textsep_lab.encoders.registry import load_encoder
 from textsep_lab.signal.metrics import si_sdr
@@ -119,7 +119,8 @@ def training_table(settings: TrainingSettings) -> pd.DataFrame:
         raise ValueError(f"{root}: this data set is given twice.")
     whole, unwanted = esc50.read_table(root), left_out(settings.without_labels)
     main = esc50.read_table(root, settings.train_folds).loc[:, [*COLUMNS]]
-    main = main[~main["category"].isin(unwanted)].assign(weight=1.0, extra=False)
+    kept = ~main["category"].map(lambda label: is_left_out(label, unwanted))
+    main = main[kept].assign(weight=1.0, extra=False)
     if main.empty:
         raise ValueError(f"{root}: no clip is left without the labels that are left out.")
     extra = read_several(settings.extra_paths, settings.without_labels)
@@ -136,7 +137,7 @@ def training_queries(settings: TrainingSettings, label: str) -> list[str]:
     """Return the training paraphrases of a label, but those that hold a label that is left out."""
     unwanted = left_out(settings.without_labels)
     texts = captions.for_label(label)
-    return [x for x in texts if not any(says(x, word) for word in unwanted)] or texts[:1]
+    return [x for x in texts if not is_left_out(x, unwanted)] or texts[:1]
 
 
 def read_all(clips: Clips) -> Clips:
