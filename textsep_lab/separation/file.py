@@ -21,23 +21,12 @@ from textsep_lab.utils.progress import progress_bar
 from textsep_lab.utils.transactions import MANIFEST, transaction, write_manifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SeparatedFile(Outcome):
     """What `separate_file` gives: the facts of a `result.Separation`, and the files written."""
 
-    sample_rate: int
     channels: int
     duration: float
-    query: str
-    mode: str
-    windows: list[Window] | None
-    fade: float
-    method: str
-    auto_windows: bool
-    confidence: float
-    energy_share: float
-    components: int
-    unwanted: str | None
     files: tuple[Path, ...] = ()
 
 

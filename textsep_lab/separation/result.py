@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textsep_lab.encoders.query_grammar import ParsedQuery, describe, parse_query
+from textsep_lab.separation.config import SeparationSettings
 from textsep_lab.separation.stream import LocalMask, join_masks
 from textsep_lab.signal import audio
 from textsep_lab.signal.audio_format import CONTAINERS, AudioFormat, default_format, holds
@@ -31,22 +32,40 @@ NAMES = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a separation, in facts and in words; see `Separation` for the attributes."""
+    """What came of a separation, in facts and in words.
 
+    Args:
+        sample_rate: in Hz.
+        query, mode, windows, fade, method, components, unwanted: what was asked; windows None is
+            the whole recording.
+        auto_windows: True if the windows were predicted.
+        confidence: P(the queried sound is there, in the windows), see `Detector.presence`.
+        energy_share: energy of the queried sound's estimate over the input's, inside the
+            windows, 0 to 1 and a little beyond; NaN for silence. It says how much of the
+            recording was taken for the query, not whether that is right.
+    """
+
+    sample_rate: int
     query: str
     mode: str
     windows: list[Window] | None
     fade: float
     method: str
-    components: int
-    unwanted: str | None
     auto_windows: bool
     confidence: float
     energy_share: float
-    sample_rate: int
-    channels: int
-    duration: float
+    components: int = SeparationSettings.components
+    unwanted: str | None = None
+
+    if TYPE_CHECKING:  # a field of some kinds, read off the samples by others
+
+        @property
+        def channels(self) -> int: ...
+
+        @property
+        def duration(self) -> float: ...
 
     @property
     def sounds(self) -> str:
@@ -108,15 +127,9 @@ class Separation(Outcome):
         residual: ``input - output``.
         masks: the query's soft masks, one for each stretch that was analysed.
         gate: where the mask was used, ``[samples]`` in [0, 1].
-        sample_rate: in Hz.
-        query, mode, windows, fade, method, components, unwanted: what was asked; windows None is
-            the whole recording.
-        auto_windows: True if the windows were predicted.
-        confidence: P(the queried sound is there, in the windows), see `Detector.presence`.
-        energy_share: energy of the queried sound's estimate over the input's, inside the
-            windows, 0 to 1 and a little beyond; NaN for silence. It says how much of the
-            recording was taken for the query, not whether that is right.
         format: how the input file stored its samples, if it was one.
+
+    The others are those of `Outcome`.
     """
 
     input: np.ndarray
@@ -124,26 +137,15 @@ class Separation(Outcome):
     residual: np.ndarray
     masks: tuple[LocalMask, ...]
     gate: np.ndarray
-    sample_rate: int
-    query: str
-    mode: str
-    windows: list[Window] | None
-    fade: float
-    method: str
-    auto_windows: bool
-    confidence: float
-    energy_share: float
     format: AudioFormat | None = None
-    components: int = 8
-    unwanted: str | None = None
 
     @property
-    def channels(self) -> int:  # type: ignore[override]
+    def channels(self) -> int:
         """Number of channels."""
         return self.input.shape[0]
 
     @property
-    def duration(self) -> float:  # type: ignore[override]
+    def duration(self) -> float:
         """Length of the recording in seconds."""
         return self.input.shape[1] / self.sample_rate
 
