@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from textsep_lab import load_separator
-from textsep_lab.evaluation import external_report, robustness, robustness_report, speed_report
+from textsep_lab.evaluation import (
+    external_report,
+    hostile_cases,
+    robustness,
+    robustness_report,
+    speed_report,
+)
 from textsep_lab.evaluation.external_models import ExternalModel
 
 COST = {"parameters": 12345, "median_ms": 1234.5, "low_ms": 1200.0, "high_ms": 1300.0,
@@ -141,7 +147,7 @@ def test_a_budget_of_nothing_is_refused(peers, asked, said):
 
 
 def test_robustness_counts_what_is_right_refused_and_wrong(monkeypatch, tmp_path):
-    kinds = list(robustness.KINDS)
+    kinds = list(hostile_cases.KINDS)
     rows = [(kinds[0], "a", "right", ""), (kinds[0], "b", "wrong", "1 != 2"),
             (kinds[1], "c", "sentence", "No.")]  # fmt: skip
     table = pd.DataFrame(rows, columns=["kind", "name", "outcome", "said"])
@@ -166,13 +172,13 @@ def test_a_case_is_right_a_sentence_or_wrong():
         lambda: fail(OSError("no stop")): "wrong",
     }  # fmt: skip
     for call, outcome in outcomes.items():
-        case = robustness.Case("kind", "name", call, refusable=True)
+        case = hostile_cases.Case("kind", "name", call, refusable=True)
         assert robustness.try_case(case)["outcome"] == outcome
-    strict = robustness.Case("kind", "name", lambda: fail(ValueError("It is 5: give 4.")))
+    strict = hostile_cases.Case("kind", "name", lambda: fail(ValueError("It is 5: give 4.")))
     assert robustness.try_case(strict)["outcome"] == "wrong"
 
 
 def test_nothing_is_wrong_with_a_few_hostile_cases():
     rows = robustness.robustness(load_separator(), count=3, seed=1)
-    assert len(rows) == 3 * len(robustness.KINDS)
+    assert len(rows) == 3 * len(hostile_cases.KINDS)
     assert rows[rows["outcome"] == "wrong"].to_dict("records") == []

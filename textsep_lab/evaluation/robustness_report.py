@@ -6,16 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from textsep_lab.evaluation.hostile_cases import FAR_DB, KINDS, LOSS_DB
 from textsep_lab.evaluation.output import Report
-from textsep_lab.evaluation.robustness import (
-    FAR_DB,
-    KINDS,
-    LOSS_DB,
-    RIGHT,
-    SENTENCE,
-    WRONG,
-    robustness,
-)
+from textsep_lab.evaluation.robustness import RIGHT, SENTENCE, WRONG, robustness
 from textsep_lab.evaluation.scores import markdown
 from textsep_lab.separation.separator import load_separator
 from textsep_lab.signal.stretches import CONTEXT
