@@ -47,25 +47,10 @@ def download(
 
     Args:
         dest: the folder to make. [default: `FUSS` in the project's data folder]
-        overwrite: replace a data set that is there.
-        keep_archives: leave the archive in ``<dest>.download``.
+        overwrite, keep_archives: as of `textsep_lab.data.fsd50k.download`, which raises alike.
 
     Returns:
         The folder, absolute.
-
-    Raises:
-        FileExistsError: `dest` holds a data set and not `overwrite`, or holds something else.
-        ConnectionError: no network, an HTTP error, or a cut that retries did not mend.
-        ValueError: what came has not Zenodo's checksum, or is unsafe or damaged.
-        OSError: not enough disk space, or `dest` cannot be written.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = (Path(folder) / "notes.txt").write_text("mine")
-        ...     download(folder, overwrite=True)  # doctest: +IGNORE_EXCEPTION_DETAIL
-        Traceback (most recent call last):
-        FileExistsError: is there already
     """
     dest = archives.place(dest or paths.data_dir() / "FUSS", overwrite, clip_folder.TABLE)
     archive = _published()
