@@ -182,3 +182,10 @@ def test_nothing_is_wrong_with_a_few_hostile_cases():
     rows = robustness.robustness(load_separator(), count=3, seed=1)
     assert len(rows) == 3 * len(hostile_cases.KINDS)
     assert rows[rows["outcome"] == "wrong"].to_dict("records") == []
+
+
+def test_a_saver_that_never_saved_is_no_run_that_was_killed(tmp_path, monkeypatch):
+    make = hostile_cases.KINDS["runs that are killed"]
+    assert make(None, np.random.default_rng(0), tmp_path / "a", "kind").call()
+    monkeypatch.setattr(hostile_cases, "SAVER", "raise SystemExit('it died at once')")
+    assert not make(None, np.random.default_rng(0), tmp_path / "b", "kind").call()

@@ -224,11 +224,12 @@ def _killed(_: Separator, rng: np.random.Generator, folder: Path, kind: str) -> 
     def call() -> bool:
         out = folder / "killed"
         child = subprocess.Popen([sys.executable, "-c", SAVER, str(out)], stdout=subprocess.PIPE)
-        child.stdout.readline()
+        began = child.stdout.readline().strip() == b"ready"  # one that dies before proves nothing
         time.sleep(moment)
         child.kill()
         child.communicate()
-        return not (out / "result.json").exists() or verify(out, NAMES) is None
+        whole = not (out / "result.json").exists() or verify(out, NAMES) is None
+        return began and whole
 
     return Case(kind, f"after {1000 * moment:.0f} ms", call)
 
